@@ -30,11 +30,11 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 class Crawler(NamedTuple):
-    """A program, and how it is asked to crawl."""
+    """A program, and its command for a crawl."""
 
     name: str
     command: Callable[[str, Path, int], list[str | Path]]
-    """From the start URL, an empty directory and the number of pages."""
+    """Makes the command from the start URL, an empty directory and the number of pages."""
     share: float = 1.0
     """Share of the pages: slow programs crawl a smaller site."""
     needs: str | Path = ""
@@ -51,7 +51,7 @@ def ours(*options: str) -> Callable[[str, Path, int], list[str | Path]]:
 
 
 def listed(url: str, directory: Path, pages: int) -> list[str | Path]:
-    """The same pages as a list: what following links costs."""
+    """The same pages as a list, to show the cost of following links."""
     urls = directory / "urls.txt"
     with urls.open("w") as lines:
         lines.write(f"{url}\n")

@@ -44,16 +44,16 @@ from fetchpool.transports import resolver
 from fetchpool.transports.dns import HostLookups
 
 MOST = 10.0
-"""µs of CPU a URL that the cluster may cost the driver."""
+"""Maximum µs of CPU per URL that the cluster may cost the driver."""
 LEAST = 20_000
-"""URLs a second, at least."""
+"""Minimum URLs per second."""
 
 
 class Cost(Struct, frozen=True):
     """The cost of one run."""
 
     cpu: float
-    """µs a URL."""
+    """In µs per URL."""
     rate: float
     """URLs a second."""
 
@@ -72,7 +72,7 @@ def run_station(connection: Connection) -> None:
 
 
 def report(commands: bytes, number: int) -> bytes:
-    """Return the report of a station that has fetched all that a call asks for."""
+    """Return the report of a station that has fetched everything in a call."""
     settled, outcomes = 0, []
     for kind, payload in messages.decode_commands(commands).commands:
         if kind == Kind.REQUESTS:
@@ -118,7 +118,7 @@ class EchoCluster:
     def wish(self) -> None: ...
 
     def close(self) -> None:
-        """End all processes: nothing is on its way, or nothing that matters."""
+        """End all processes. Nothing relevant is in transit."""
         for process in self._processes:
             process.terminate()
             process.join()
@@ -128,7 +128,7 @@ class EchoCluster:
             connection.close()
 
     def _read(self, station: str, connection: Connection) -> None:
-        """Take a station's reports to the pool: the target of a thread."""
+        """Deliver a station's reports to the pool: the target of a thread."""
         while True:
             try:
                 data = connection.recv_bytes()

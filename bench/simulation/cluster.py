@@ -1,8 +1,8 @@
-"""A cluster in virtual time: stations without fetches, and messages that take a while.
+"""A cluster in virtual time: stations without real fetches, and messages that take time.
 
-In: the calls of the cluster pool, as bytes. Out: events for it, reports as bytes, and fetches at the
-servers. A station does what `pools/station.py` and `pools/cluster/host.py` do, with the same spacing, the
-same lease and the same rule for sending outcomes, but without threads and sockets.
+In: the calls of the cluster pool, as bytes. Out: events for it, reports as bytes, and fetches at the servers.
+A station behaves like `pools/station.py` and `pools/cluster/host.py`, with the same spacing, lease and rule
+for sending outcomes, but without threads and sockets.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ PAGE = Record(
 
 
 class Transit(Struct, frozen=True):
-    """How long messages take, in seconds."""
+    """The time that messages take, in seconds."""
 
     shortest: float = 0.002
     longest: float = 0.05
 
 
 class SimulatedStation:
-    """One station. It is gone when its process is."""
+    """One station, which ends with its process."""
 
     def __init__(self, name: str, cluster: SimulatedCluster) -> None:
         self._name = name
@@ -104,7 +104,7 @@ class SimulatedStation:
         self._ping()
 
     def put(self, data: bytes) -> bool:
-        """Carry out the commands of a call; False if it has ended."""
+        """Carry out the commands of a call; return False if the station has ended."""
         message = messages.decode_commands(data)
         if self.is_gone or not self._lease.renew(message.received):
             return False
@@ -124,7 +124,7 @@ class SimulatedStation:
         return True
 
     def die(self) -> None:
-        """End, with all that runs here."""
+        """End, with all running fetches."""
         if not self.is_gone:
             self.is_gone = True
             for host, at in self._throttled:
@@ -140,7 +140,7 @@ class SimulatedStation:
         self._backlog = kept
 
     def _go_on(self) -> None:
-        """Start requests as far as places are free, and send what there is to send."""
+        """Start requests as far as places are free, and send pending outcomes."""
         now, running, spacer = self._time.now, self._running, self._spacer
         while len(running) < self._places and spacer and (held := spacer.take(now)) is not None:
             self._start(held)
@@ -245,14 +245,14 @@ class SimulatedCluster:
         self._workers = [Worker(f"sim://{number}") for number in range(workers)]
         self._stations: dict[str, tuple[SimulatedStation, str]] = {}
         self._latest: dict[str, float] = {}
-        """By station and direction, when the last message arrives: none overtakes another."""
+        """The arrival time of the last message, by station and direction; no message overtakes another."""
         self._cut_off: dict[str, float] = {}
-        """Workers that no message reaches or leaves, and until when."""
+        """Workers that are cut off from messages, and until when."""
         self._listener: Callable[[Event], None]
         self.events = 0
         """Events that the pool was notified of."""
         self.messages = 0
-        """Calls and reports."""
+        """Number of calls and reports."""
 
     # The calls of the pool
 
@@ -284,7 +284,7 @@ class SimulatedCluster:
 
     def drop(self, station: str) -> None:
         if (entry := self._stations.pop(station, None)) is not None:
-            # A station that is cut off doesn't learn of it: its lease ends it.
+            # A station that is cut off doesn't notice that; its lease ends it.
             if self._cut_off.get(entry[1], 0.0) <= self.time.now:
                 entry[0].die()
             self._latest.pop(f"{station} up", None)
@@ -299,12 +299,12 @@ class SimulatedCluster:
     # What happens to it
 
     def report(self, station: str, data: bytes) -> None:
-        """Take a report to the driver."""
+        """Deliver a report to the driver."""
         self.messages += 1
         self._send(station, "up", partial(self._on_event, Reported(station, data)))
 
     def kill(self) -> None:
-        """Kill a worker. Another one joins a little later."""
+        """Kill a worker. Another one joins shortly afterwards."""
         if not self._workers:
             return
         worker = self._random.choice(self._workers)
@@ -316,7 +316,7 @@ class SimulatedCluster:
         self.time.at(self.time.now + REPLACED, self.join)
 
     def cut_off(self, seconds: float) -> None:
-        """Hold up all messages from and to a worker."""
+        """Delay all messages from and to a worker."""
         if self._workers:
             self._cut_off[self._random.choice(self._workers).address] = self.time.now + seconds
 

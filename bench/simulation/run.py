@@ -37,15 +37,15 @@ from fetchpool.scheduler.retry import RetryPolicy
 from fetchpool.scheduler.scheduler import Scheduler
 
 TURN = 0.01
-"""Seconds of an iteration of the driver's loop: what has come meanwhile is handled together."""
+"""Seconds of an iteration of the driver's loop; messages that arrive within it are handled together."""
 WARM_UP = 5.0
-"""Seconds until the share of busy places is measured."""
+"""Seconds before the share of busy places is measured."""
 LOOK = 0.25
-"""Seconds between two looks at the run."""
+"""Seconds between two checks of the run."""
 
 
 class Scenario(Struct, frozen=True, kw_only=True):
-    """What is simulated."""
+    """The simulated run."""
 
     urls: int = 10_000_000
     hosts: int = 200_000
@@ -53,7 +53,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """`shuffled`, `sorted` by host, or `skewed`: some hosts have a thousand times as many as others."""
     workers: int = 100
     places: int = 200
-    """Of each worker."""
+    """Number of places of each worker."""
     per_host: int = 10
     host_delay: float = 0.0
     behaviour: Behaviour = Behaviour(throttling=0.01)
@@ -63,11 +63,12 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """and between two that are cut off for half a minute."""
     seed: int = 1
     parts: int = 10
-    """Parts of the run, for which time and memory are measured."""
+    """Number of parts of the run for which time and memory are measured."""
 
     @property
     def ceiling(self) -> float:
-        """The most places that the hosts could keep busy if each was asked as often as allowed."""
+        """Maximum number of places that the hosts could keep busy if each received as many requests as
+        allowed."""
         mean = self.behaviour.mean
         each = min(float(self.per_host), mean / self.host_delay if self.host_delay else float("inf"))
         return self.hosts * each
@@ -77,15 +78,15 @@ class Part(Struct, frozen=True):
     """The n-th part of a run."""
 
     urls: int
-    """Rows so far."""
+    """Number of rows so far."""
     cpu: float
     """CPU seconds so far."""
     memory: int
-    """Bytes of the process."""
+    """Memory of the process in bytes."""
     violations: int
     too_close: int
     busy: float
-    """Share of the places that were busy from the warm-up on."""
+    """Share of the places that were busy since the warm-up."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -111,7 +112,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
 
 class SimulatedList:
-    """A list of URLs, made as it is read."""
+    """A list of URLs, generated as it is read."""
 
     lazy = False
     exhausted = False
@@ -182,13 +183,13 @@ class Rows:
 
 
 class VirtualPoll:
-    """Moves virtual time in place of waiting."""
+    """Advances virtual time instead of waiting."""
 
     def __init__(self, cluster: SimulatedCluster, time: VirtualTime) -> None:
         self._cluster = cluster
         self._time = time
         self._handled = 0
-        """Events that the pool has handled by now."""
+        """Number of events that the pool has handled so far."""
 
     def __call__(self, wakeup: Wakeup, timeout: float) -> None:
         cluster, time = self._cluster, self._time

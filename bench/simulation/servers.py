@@ -1,7 +1,6 @@
-"""The servers of a simulated run: how long each response takes, and whether a limit was exceeded.
-
-In: fetches as they start and end, at the time when they do. Out: their durations and statuses, and counts of
-what must not happen. It sees what servers see, whatever the driver believes.
+"""The servers of a simulated run: they determine how long each response takes, and check the limits. In: the
+starts and ends of fetches, with their times. Out: durations and statuses, and counts of violations, from the
+servers' point of view, whatever the driver believes.
 """
 
 from __future__ import annotations
@@ -13,31 +12,31 @@ from zlib import crc32
 from msgspec import Struct
 
 SLACK = 1e-6
-"""Seconds by which two starts may be closer: rounding."""
+"""Seconds by which two starts may be too close, because of rounding."""
 LEARNS = 1.5
-"""Seconds after a 429 in which requests may still start that were on their way: the driver learns of it, and
-recalls what waits in a station."""
+"""Seconds after a 429 in which requests in transit may still start, until the driver knows of it and recalls
+the requests that wait in a station."""
 
 
 FORGET_AFTER = 60.0
-"""Seconds after its last start for which a host is remembered: longer than any silence and any delay between
+"""Seconds after its last start for which a host is remembered: longer than any pause and any delay between
 two starts. So the memory of a simulated run is that of the driver, however many hosts there are."""
 
 
 class Behaviour(Struct, frozen=True):
-    """How servers respond."""
+    """The behaviour of the servers."""
 
     shortest: float = 0.1
     mean: float = 1.1
     """Seconds of a response, exponentially distributed above the shortest."""
     longest: float = 20.0
     throttling: float = 0.0
-    """Share of the hosts that respond with 429 to each tenth request."""
+    """Share of the hosts that respond with 429 to every tenth request."""
     retry_after: int = 5
 
 
 class Host:
-    """A host, as its server sees it."""
+    """A host, from its server's point of view."""
 
     __slots__ = ("last_start", "open", "silent_from", "silent_until")
 
@@ -58,22 +57,23 @@ class Servers:
         self._random = Random(seed)
         self._workers, self._per_host, self._host_delay = workers, per_host, host_delay
         self._hosts: OrderedDict[str, Host] = OrderedDict()
-        """The hosts by name, those last that were asked last."""
+        """The hosts by name, in the order of their latest request."""
         self.open = 0
-        """Fetches in progress."""
+        """Number of fetches in progress."""
         self.starts = 0
         self.above_total = self.above_host = self.too_close = self.in_silence = 0
-        """Starts that exceeded a limit: of the run, of a host, between two starts, after a Retry-After."""
+        """Numbers of starts that exceeded a limit: of the run, of a host, between two starts, after a
+        Retry-After."""
         self._busy = 0.0
         self._busy_since = 0.0
 
     @property
     def violations(self) -> int:
-        """Starts that exceeded any limit but the time between two of them."""
+        """Number of starts that exceeded any limit except the time between two starts."""
         return self.above_total + self.above_host + self.in_silence
 
     def start(self, name: str, now: float) -> tuple[float, int]:
-        """Start a fetch; return how long it takes, and its status."""
+        """Start a fetch; return its duration and status."""
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host()
@@ -96,7 +96,7 @@ class Servers:
         return min(seconds, behaviour.longest), 200
 
     def end(self, name: str, now: float, status: int = 200) -> None:
-        """End a fetch, with its response or without."""
+        """End a fetch, with or without its response."""
         host = self._hosts[name]
         host.open -= 1
         self._count(now, -1)
@@ -114,7 +114,7 @@ class Servers:
         return self._busy
 
     def _forget(self, now: float) -> None:
-        """Forget the hosts that were asked last long ago."""
+        """Forget the hosts whose latest request was long ago."""
         hosts = self._hosts
         while (oldest := next(iter(hosts.items())))[1].last_start < now - FORGET_AFTER:
             name, host = oldest

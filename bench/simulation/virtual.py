@@ -1,6 +1,5 @@
-"""Virtual time: a clock that only events move, and the events that are to come.
-
-In: functions and when to call them. Out: their calls, in the order of their times. Nothing waits.
+"""Virtual time: a clock that only events advance, and the queue of events. In: functions and their times.
+Out: calls of the functions, in the order of their times. Nothing waits.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 BEGIN = 1000.0
-"""The time at first: no time is 0."""
+"""The initial time, so that no time is 0."""
 
 
 class VirtualTime:
@@ -25,12 +24,12 @@ class VirtualTime:
         return self.now
 
     def at(self, when: float, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function at a time; of equal times, in this order."""
+        """Call a function at a time; calls at equal times keep their order."""
         self._count += 1
         heappush(self._events, (when, self._count, function, arguments))
 
     def run(self, until: float, *, stop: Callable[[], object]) -> None:
-        """Go on to a time, or to the first event after which `stop()` is true."""
+        """Advance to a time, or to the first event after which `stop()` is true."""
         events = self._events
         while events and events[0][0] <= until:
             when, _, function, arguments = heappop(events)

@@ -1,7 +1,8 @@
 """`afetch()` and `AsyncPool`: the API for asyncio.
 
-In: an iterable of URLs, or single ones, in a task. Out: rows, awaited. The run of `afetch()` has a thread of
-its own, which passes rows to the event loop and pauses while enough of them wait there; the pool is a `Pool`.
+In: an iterable of URLs, or single ones, in a task. Out: rows, awaited. The run of `afetch()` has its own
+thread, which passes rows to the event loop and pauses while enough rows wait there; `AsyncPool` is based on
+`Pool`.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def afetch(
         async for record in fetchpool.afetch(urls):
             print(record.url, record.size_delivered)
 
-    The run has a thread of its own. It pauses while as many rows as it has workers wait for the loop's body.
-    An iterable that is no list or other collection is read in another thread, so it may block; an async
+    The run has its own thread. It pauses while as many rows as there are workers wait to be consumed. An
+    iterable other than a list or similar collection is read in another thread, so it may block; an async
     iterable is read in the event loop. Cancelling the task, or `aclose()`, cancels the requests in flight and
     closes everything. The iterator's `pause()`, `resume()`, `resize()` and `stop()` steer the run.
 
@@ -80,8 +81,8 @@ async def _records(
 
 
 class BackgroundRun:
-    """A run in a thread of its own, whose rows a task takes. Except for `_work()`, `_pass_on()` and
-    `_report()` every method is for the event loop's thread."""
+    """A run in its own thread, whose rows a task consumes. Except for `_work()`, `_pass_on()` and `_report()`
+    every method is for the event loop's thread."""
 
     def __init__(self, config: RunConfig, source: Source, controls: Controls) -> None:
         """Start the thread."""
@@ -90,23 +91,23 @@ class BackgroundRun:
         self._config = replace(config, progress=self._report) if callable(config.progress) else config
         self._source = source
         self._most = config.workers
-        """Rows that may wait for the task before the run pauses."""
+        """Maximum number of rows that wait for the task before the run pauses."""
         self._loop = asyncio.get_running_loop()
         self._ready: deque[Record] = deque()
         self._changed = asyncio.Event()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._failure: BaseException | None = None
         self._passed_on = 0
-        """Rows that the thread has passed on; only the thread changes it."""
+        """Number of rows that the thread has passed on; only the thread changes it."""
         self._taken = 0
-        """Rows that the task has taken; only the loop's thread changes it."""
+        """Number of rows that the task has taken; only the loop's thread changes it."""
         self._continue = Event()
         self._closed = False
         self._run: Run | None = None
         self._thread = threads.start(self._work, "fetchpool-afetch")
 
     async def next(self) -> Record | None:
-        """Return the next row, None after the last one. Raises what the run raised."""
+        """Return the next row, None after the last one. Raises the exception of the run."""
         while not self._ready:
             if self._ended.done():
                 if self._failure is not None:
@@ -121,7 +122,7 @@ class BackgroundRun:
         return record
 
     async def close(self) -> None:
-        """Cancel what is in flight, and wait until everything is closed."""
+        """Cancel the requests in flight, and wait until everything is closed."""
         self._cancel()
         await asyncio.shield(self._ended)
         self._thread.join()  # it has nothing more to do
@@ -137,7 +138,7 @@ class BackgroundRun:
         self._changed.set()
 
     def _report(self, snapshot: Snapshot) -> None:
-        """Have the program's function called in the loop's thread."""
+        """Call the program's function in the loop's thread."""
         self._loop.call_soon_threadsafe(self._call, snapshot)
 
     def _call(self, snapshot: Snapshot) -> None:
@@ -154,7 +155,7 @@ class BackgroundRun:
         self._changed.set()
 
     def _work(self) -> None:
-        """Make the steps of the run: the thread's target."""
+        """Run to the end: the target of the thread."""
         failure: BaseException | None = None
         try:
             run = self._run = Run(self._config, self._source, self._controls)
@@ -170,8 +171,8 @@ class BackgroundRun:
             self._loop.call_soon_threadsafe(self._end, failure)
 
     def _pass_on(self, records: deque[Record]) -> None:
-        """Pass rows to the event loop, and wait while it has enough. Raises `RuntimeError` when the loop was
-        closed, since no task waits for rows then."""
+        """Pass rows to the event loop, and wait while it has enough. Raises `RuntimeError` if the loop was
+        closed, since no task then waits for rows."""
         self._passed_on += len(records)
         self._loop.call_soon_threadsafe(self._receive, records)
         while self._passed_on - self._taken >= self._most and not self._closed:
@@ -197,8 +198,8 @@ class AsyncPool:
 
     async def submit(self, url: str) -> Record:
         """Make one attempt, following redirects, and return the row, failed or not. Raises `PoolClosedError`
-        after `shutdown()`, and `WorkerLostError`. Cancelling withdraws a request that has not started; one in
-        flight continues, and its row is dropped."""
+        after `shutdown()`, and `WorkerLostError`. Cancelling drops a request that has not started; a request
+        in flight continues, but its row is dropped."""
         future = self._pool.submit(url)
         try:
             return await asyncio.wrap_future(future)
@@ -214,8 +215,8 @@ class AsyncPool:
             async for record in pool.map(urls):
                 print(record.url, record.size_delivered)
 
-        `urls` is read only as far ahead as the workers need, in the event loop, which an iterable that is not
-        async must not block. Leaving the loop early cancels what has not started."""
+        `urls` is read in the event loop, only as far ahead as the workers need; an iterable that is not async
+        must not block. Leaving the loop early cancels requests that have not started."""
         refuse_string(urls)
         return read_ahead(urls, self.submit, self._pool.ahead)
 

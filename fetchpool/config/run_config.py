@@ -62,11 +62,11 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     max_runtime: float | None = None
     """The run is stopped after this time, as by a first Ctrl-C; None is no limit."""
     max_failures: int | None = None
-    """The run is stopped after so many failed URLs; None is no limit."""
+    """The run is stopped after this many failed URLs; None is no limit."""
     dedupe: bool = True
     """Whether duplicate URLs are fetched only once."""
     overwrite: bool = False
-    """Whether outputs that exist are replaced; otherwise rows are appended."""
+    """Whether existing outputs are replaced; otherwise rows are appended."""
     resume: bool = False
     """Whether URLs that the outputs already contain are skipped."""
     retry_failed: frozenset[str] = frozenset()
@@ -74,17 +74,17 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     recursive: bool = False
     """Whether links are followed. Then `fetch.crawl` has the rules."""
     depth: int | None = None
-    """The largest number of links from a start URL; None is no limit."""
+    """Maximum number of links from a start URL; None is no limit."""
     max_pages: int | None = None
-    """The number of rows of a crawl, those of earlier runs included; None is no limit."""
+    """Maximum number of rows of a crawl, including those of earlier runs; None is no limit."""
     max_per_pattern: int | None = None
-    """The number of URLs of one shape, such as /calendar?month=N; None is no limit."""
+    """Maximum number of URLs of one shape, such as /calendar?month=N; None is no limit."""
     links: str = ""
     """The path for every link of a crawl; empty without one."""
     frontier: str = ""
     """The file of the URLs of a crawl; empty for its usual name, next to the first output."""
     robots_sitemaps: bool = True
-    """Whether a crawl reads the sitemaps that `robots.txt` names."""
+    """Whether a crawl reads the sitemaps listed in `robots.txt`."""
     seen_memory: int = DEFAULT_MEMORY
     """Memory for duplicate detection; beyond it a temporary file is used."""
     url_column: str | None = None

@@ -1,7 +1,8 @@
-"""Finds the columns of user-defined parsers for outputs whose columns are fixed from the start: CSV and TSV.
+"""Determines the columns of user-defined parsers for outputs whose columns are fixed at the start: CSV and
+TSV.
 
-In: the run's configuration. Out: names of fields, and notices for the user. SQLite and Parquet add a column
-with the first row that has a value for it, and need none of this."""
+In: the run's configuration. Out: names of fields, and notices for the user. SQLite and Parquet don't need
+this, as they add a column with the first row that has a value for it."""
 
 from __future__ import annotations
 
@@ -19,21 +20,21 @@ from fetchpool.sinks import stdout
 
 FORMATS = ("csv", "tsv")
 UNKNOWN = (
-    "{output}: the fields of {parser} are in the column extra, as JSON, since it doesn't say which they are; "
-    "let it return a TypedDict, or name them with --fields"
+    "{output}: the fields of {parser} are JSON in the column extra, because it doesn't declare them; let "
+    "it return a TypedDict, or name them with --fields"
 )
 
 
 class ParserColumns(Struct, frozen=True):
-    """What is known of the fields of user-defined parsers."""
+    """The known fields of user-defined parsers."""
 
     names: tuple[str, ...]
     notices: tuple[str, ...] = ()
 
 
 def parser_columns(config: RunConfig) -> ParserColumns | None:
-    """Return the fields of user-defined parsers, as far as an output needs to know them; None without such a
-    parser. Raises `UsageError` for a parser that can't be loaded."""
+    """Return the fields of user-defined parsers, if an output needs to know them; None without such a parser.
+    Raises `UsageError` for a parser that can't be loaded."""
     own = [parser for parser in config.fetch.parse if parser not in BUILT_IN_FIELDS]
     if not own:
         return None
@@ -49,7 +50,7 @@ def parser_columns(config: RunConfig) -> ParserColumns | None:
     for parser in own:
         fields: tuple[str, ...] = ()
         try:
-            # What a module prints while it is imported is no row.
+            # The output of a module while it is imported is not a row.
             with stdout.diverted() if "-" in outputs else nullcontext():
                 (loaded,) = load((parser,))
             fields = declared_fields(loaded.function)

@@ -1,8 +1,8 @@
 """Compacts an output (`fetchpool compact`): keeps the final rows, and changes nothing else.
 
 In: the path of an output. Out: the same file with the last row of each URL, and all rows without a URL, in
-the order in which they were written; or, when anything fails, the unchanged file. Memory is what `seen.py`
-needs for the URLs, and a byte for each row.
+the order in which they were written; or, if anything fails, the unchanged file. Needs the memory of `seen.py`
+for the URLs, and a byte for each row.
 
     backwards: the first row seen of a URL is its final one      forwards: final rows are copied byte by byte
 
@@ -37,7 +37,7 @@ from fetchpool.sinks.open import open_parquet, open_sink, row_format
 from fetchpool.sinks.row_lines import line_decoder
 
 FIRST_LINE = 1 << 16
-"""Bytes at the beginning that show whether a file is an output."""
+"""Number of bytes at the start that show whether a file is an output."""
 
 
 class CompactResult(Struct, frozen=True):
@@ -45,13 +45,13 @@ class CompactResult(Struct, frozen=True):
 
     kept: int
     superseded: int
-    """Rows of URLs that have a later row."""
+    """Number of rows of URLs that have a later row."""
     damaged: int
-    """Lines that could not be read as rows."""
+    """Number of lines that could not be read as rows."""
 
 
 class _Block(Struct, frozen=True):
-    """Complete lines of the file, and which of them stay: a byte each, 0 or 1."""
+    """Complete lines of the file, with a byte for each, 0 or 1, that says whether it stays."""
 
     offset: int
     size: int
@@ -65,9 +65,9 @@ class _OpenOutput(Struct, frozen=True):
     file: int
     """The descriptor of the file."""
     content: int
-    """The descriptor of its lines: the same, or a temporary file with what is compressed in it."""
+    """The descriptor of its lines: the same, or that of a temporary file with the decompressed content."""
     pack: Callable[[bytes], bytes]
-    """Makes of complete lines what is written to the file."""
+    """Converts complete lines to the bytes to write."""
 
 
 def compact(
@@ -177,7 +177,7 @@ def _compact(name: str, output: _OpenOutput, rows: RowFormat, seen: SeenSet, dis
 
 
 def _is_final(url: str, seen: SeenSet) -> bool:
-    """Whether a row is the last one of its URL. Rows are visited in reverse. A row without a URL always is
+    """Whether a row is the last one of its URL. Rows are visited in reverse. A row without a URL is always
     final."""
     return not url or seen.add(from_record_url(url))
 

@@ -1,8 +1,8 @@
 """Filters out URLs that need no fetch: repeated, in another shard, or with a row from an earlier run.
 
 In: the rows of the outputs (with `--resume`), then requests as they are read from the list. Out: the requests
-to fetch, and for each row which outputs lack it. The module opens nothing and stores no URL: for each it
-stores a fingerprint, a mark that the list had it, and one byte for each output:
+to fetch, and the outputs that lack each row. The module opens nothing, and stores no URLs, but for each URL a
+fingerprint, a mark that the list had it, and one byte for each output:
 
     0  the output has no row of it       1  its final row has no error       2…  its final row has that error
 
@@ -29,7 +29,7 @@ from fetchpool.model.shard import Shard
 IN_INPUT = 0
 """The index of the mark that the list had the URL; the outputs' marks follow."""
 MAX_DEPTH = 254
-"""Larger depths have the same mark."""
+"""The largest depth that marks distinguish."""
 OK = 1
 FIRST_ERROR = 2
 NO_ROW = frozenset((0,))
@@ -52,7 +52,7 @@ def from_href_text(url: str) -> bytes:
 
 
 class DuplicateFilter:
-    """Filters requests. To be called for each request of the list once, in order."""
+    """Filters requests. Must be called once for each request of the list, in order."""
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class DuplicateFilter:
         shard: Shard | None = None,
     ) -> None:
         """`stored_rows`: the rows of each output to resume from. `retry_errors`: URLs whose row has one of
-        these errors are fetched again. `memory`: bytes; beyond them a temporary file is used. `claims`: the
-        list has each URL once, as each was passed to `claim()` before it was added. `has_depths`: store the
-        depth of each. `shard`: the rest of the list is not ours."""
+        these errors are fetched again. `memory`: in bytes; beyond it a temporary file is used. `claims`: the
+        list has each URL once, because each was passed to `claim()` before it was added. `has_depths`: store
+        the depth of each URL. `shard`: the part of the list to fetch."""
         self._claims = claims
         self._has_depths = has_depths
         self._shard = shard
@@ -80,17 +80,17 @@ class DuplicateFilter:
         self._without_url = [0] * (1 + len(stored_rows))
         """The numbers of inputs without a URL, and of such rows in each output."""
         self._have: dict[int, set[int]] = {}
-        """By urlnum, the outputs that have a row of a URL that is fetched for the others."""
+        """The outputs that already have a row of a URL that is fetched for the others, by urlnum."""
         self._meanings: dict[bytes, tuple[int, str | None]] = {}
-        """What marks of stored lines mean: few are different."""
+        """Cache of the meanings of marks of stored lines, of which few are distinct."""
         self.duplicates = 0
         self.rows_read = 0
         """Number of stored rows that were read."""
         self.corrupt_rows = 0
-        """Lines of the outputs that can't be read as rows."""
+        """Number of lines of the outputs that can't be read as rows."""
 
     def load(self) -> bool:
-        """Read the next batch of stored rows. Return False when there are no more, which must happen before
+        """Read the next batch of stored rows. Return False if there are no more. This must happen before
         `filter()` is called."""
         while self._unread:
             index, stored_rows = self._unread[0]
@@ -111,8 +111,8 @@ class DuplicateFilter:
         return False
 
     def filter(self, requests: list[FetchRequest]) -> tuple[list[FetchRequest], list[StoredRow]]:
-        """Return the requests to fetch, and the rows of those that are done. The rest are duplicates, or in
-        other shards."""
+        """Return the requests to fetch, and the rows of those that are done. All others are duplicates, or
+        belong to other shards."""
         if (shard := self._shard) is not None:
             requests = [request for request in requests if request in shard]
         if not self._filters or (self._claims and not self._outputs):
@@ -133,7 +133,7 @@ class DuplicateFilter:
                 continue
             have = {index for index in self._outputs if marks[index] not in missing}
             if len(have) == len(self._outputs):
-                code = max(marks[IN_INPUT + 1 :])  # where outputs differ, an error counts
+                code = max(marks[IN_INPUT + 1 :])  # if outputs differ, an error counts
                 error = None if code == OK else ERRORS[code - FIRST_ERROR]
                 earlier.append(StoredRow(display_url(request.url), error))
                 continue
@@ -148,22 +148,22 @@ class DuplicateFilter:
         return all(code not in self._missing for code in codes)
 
     def depth_of(self, fingerprint: bytes) -> int:
-        """Return the depth of a URL that was claimed; -1 for any other. For a filter that has depths."""
+        """Return the depth of a claimed URL; -1 for any other. For a filter with depths."""
         before = self._seen.set_mark(fingerprint, IN_INPUT, 0)[IN_INPUT]
         if before:
             self._seen.set_mark(fingerprint, IN_INPUT, before)
         return before - 1
 
     def claim(self, fingerprint: bytes, depth: int) -> bool:
-        """Note that the list has a URL, at this depth; return whether it had not. For a list that grows in a
-        run."""
+        """Record that the list has a URL, at this depth; return whether it is new. For a list that grows
+        during the run."""
         if not self._outputs and not self._has_depths:
             return self._seen.add(fingerprint)
         return self._claim(fingerprint, depth) == 0
 
     def claim_closer(self, fingerprint: bytes, depth: int) -> int | None:
-        """Note that the list has a URL at this depth. Return the depth from before, -1 if there is none; None
-        if it is as small."""
+        """Record that the list has a URL at this depth. Return the previous depth, -1 if there is none; None
+        if the previous depth is not larger."""
         mark = min(depth, MAX_DEPTH) + 1
         before = self._claim(fingerprint, depth)
         if 0 < before <= mark:
@@ -173,7 +173,7 @@ class DuplicateFilter:
         return before - 1
 
     def _claim(self, fingerprint: bytes, depth: int) -> int:
-        """Note the depth of a URL if it has none, and return the mark from before."""
+        """Set the depth of a URL if it has none, and return the previous mark."""
         mark = min(depth, MAX_DEPTH) + 1
         before = self._seen.set_mark(fingerprint, IN_INPUT, mark)[IN_INPUT]
         if before and before != mark:
@@ -218,7 +218,7 @@ class DuplicateFilter:
     def _meaning(self, marks: bytes) -> tuple[int, str | None]:
         """Return the depth that marks have, and the error of the URL's row, as `claim_stored()` does."""
         depth, codes = marks[IN_INPUT] - 1, marks[IN_INPUT + 1 :]
-        worst = max(codes, default=0)  # where outputs differ, an error counts
+        worst = max(codes, default=0)  # if outputs differ, an error counts
         if not worst or any(code in self._missing for code in codes):
             return depth, ""
         return depth, None if worst == OK else ERRORS[worst - FIRST_ERROR]
@@ -237,7 +237,7 @@ class DuplicateFilter:
         return [record for record in records if index not in have.get(record.urlnum, ())]
 
     def mark_written(self, records: list[Record]) -> None:
-        """Forget which outputs lack these records, since they have been written."""
+        """Drop the information about which outputs lack these records, which have been written."""
         if self._have:
             for record in records:
                 self._have.pop(record.urlnum, None)

@@ -1,6 +1,6 @@
 """Reads the URLs of earlier outputs whose rows have some errors (`--retry-failed` without INPUT).
 
-In: the paths and formats of outputs. Out: each URL whose final row has one of the errors in some output, in
+In: the paths and formats of outputs. Out: each URL whose final row in some output has one of the errors, in
 the order of these rows. The outputs are read once, before anything is fetched, and only failures are stored,
 in a temporary database: memory doesn't grow with the output."""
 
@@ -22,7 +22,7 @@ from fetchpool.sinks.read_back import read_rows
 
 FIELDS = ("url", "error")
 BATCH = 500
-"""URLs that are read from the database at once."""
+"""Number of URLs that are read from the database at once."""
 TABLE = (
     "CREATE TABLE failed (output INTEGER, fingerprint BLOB, url TEXT NOT NULL, UNIQUE (output, fingerprint))"
 )
@@ -37,8 +37,8 @@ class FailedUrls:
     """A `Source` of the failed URLs of outputs."""
 
     def __init__(self, outputs: Sequence[Output], errors: Collection[str]) -> None:
-        """Read the outputs. `errors`: those whose URLs are wanted. Raises `UsageError` if none of the outputs
-        exists, or one is not readable, and `OutputError` when the temporary database can't be written."""
+        """Read the outputs. `errors`: the errors whose URLs are wanted. Raises `UsageError` if no output
+        exists or one is not readable, and `OutputError` if the temporary database can't be written."""
         self._errors = frozenset(errors)
         self._urlnum = 0
         self.lazy = False

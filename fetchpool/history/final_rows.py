@@ -1,10 +1,7 @@
-"""Reads the final rows of outputs: the last row of each URL, over all outputs in their order.
-
-In: paths and formats of outputs. Out: batches of rows, as far as the outputs went when reading began. Memory
-is what `seen.py` needs for the URLs.
-
-An output is read twice, since it can be compressed, which allows reading forwards only: the first time to
-count the rows of each URL, the second time to take the last of them.
+"""Reads the final rows of outputs: the last row of each URL, over all outputs in order. In: paths and formats
+of outputs. Out: batches of rows, up to the end of the outputs when reading began. Needs the memory of
+`seen.py` for the URLs. An output may be compressed and can then only be read forwards, so it is read twice:
+first to count the rows of each URL, then to take the last of them.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ LOW, HIGH = 0, 1
 
 
 class Url(Struct, gc=False):
-    """The part of a row that tells whose it is; other types of rows have more fields."""
+    """The part of a row that identifies it; other types of rows have more fields."""
 
     url: str
 
@@ -40,7 +37,7 @@ class FinalRows(Generic[R]):
     """The final rows of outputs, with the fields of a type."""
 
     def __init__(self, outputs: Sequence[Output], type: type[R], *, memory: int = DEFAULT_MEMORY) -> None:
-        """Raises `UsageError` if an output is missing, or no file."""
+        """Raises `UsageError` if an output is missing or not a file."""
         self._type = type
         self.superseded = 0
         """Rows of URLs that have a later row."""
@@ -52,8 +49,8 @@ class FinalRows(Generic[R]):
             check_output(output)
 
     def batches(self) -> Iterator[list[R]]:
-        """Yield the rows, some hundred at a time. Raises `UsageError` for a file that is no output, and
-        `OutputError` when there is no space for a temporary file."""
+        """Yield the rows, a few hundred at a time. Raises `UsageError` for a file that is not an output, and
+        `OutputError` if there is no space for a temporary file."""
         left = self._repeated()
         for output in self._outputs:
             found = unreadable = 0
@@ -74,7 +71,7 @@ class FinalRows(Generic[R]):
             self.unreadable += unreadable
 
     def _repeated(self) -> SeenSet | None:
-        """Return the number of rows of each URL; None when no URL has two."""
+        """Return the number of rows of each URL; None if no URL has more than one."""
         if len(self._outputs) == 1 and self._outputs[0].format == "sqlite":
             return None  # a later row has replaced the earlier one already
         seen = SeenSet(2, memory=self._memory)

@@ -1,4 +1,4 @@
-"""FrontierLine: a URL of a crawl's frontier, and the JSON line that it is in the file."""
+"""FrontierLine: a URL of a crawl's frontier, stored as a JSON line in the file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FrontierLine(Struct, frozen=True, omit_defaults=True):
 
 
 decode_line = msgspec.json.Decoder(FrontierLine).decode
-"""Return what a line says."""
+"""Return the content of a line."""
 _encode = msgspec.json.Encoder().encode
 
 

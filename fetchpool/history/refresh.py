@@ -31,18 +31,18 @@ from fetchpool.sinks.read_back import FORMATS, Row, read_rows
 from fetchpool.sources.base import Source
 
 FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_FIELDS)
-"""The fields that are read from each row."""
+"""The fields read from each row."""
 INSERT = (
     "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"
 )
 NOT_MODIFIED = 304
 GONE = frozenset(("http_404", "http_410"))
 BATCH = 500
-"""URLs that are returned at once."""
+"""Number of URLs that are returned at once."""
 
 SIZE_DIGITS = 18
 MAX_SIZE = 10**SIZE_DIGITS
-"""Bytes: a larger number in a row is not a size."""
+"""Maximum size in bytes; a larger number in a row is not a size."""
 
 
 class ChangeCounts(Struct):
@@ -54,7 +54,7 @@ class ChangeCounts(Struct):
     appeared: int = 0
     """Fetched now, but missing or failed in the earlier output."""
     vanished: int = 0
-    """Fetched then, but now answered with 404 or 410."""
+    """Fetched then, but now with status 404 or 410."""
     failed: int = 0
     """Failed now, for another reason, or failed both times: no comparison is possible."""
 
@@ -186,7 +186,7 @@ class RefreshSource:
             self._waiting = next(self._batches, [])
             self.exhausted = not self._waiting
         urls, self._waiting = self._waiting[:limit], self._waiting[limit:]
-        # A row keeps no credentials, but *** in their place.
+        # A row has *** instead of credentials.
         requests = [
             request(self._urlnum + n, original_url(url.replace("://***@", "://", 1)))
             for n, url in enumerate(urls)
@@ -196,7 +196,8 @@ class RefreshSource:
 
 
 def previous_of(row: Row) -> CachedVersion:
-    """Return what a conditional request needs of a row, and what the new row needs for a 304."""
+    """Return the parts of a row that a conditional request needs, and those that the new row needs after a
+    304."""
     etag, last_modified = str(row.get("etag") or ""), str(row.get("last_modified") or "")
     size = row.get("size_delivered")
     return CachedVersion(
@@ -220,8 +221,8 @@ def _size(value: Any) -> int | None:
 
 
 def is_same(previous: CachedVersion, record: Record) -> bool:
-    """Whether a page is unchanged: says the server (304), or the hash, or the entity tag, or the size,
-    whichever is known first."""
+    """Whether a page is unchanged, according to the first of these that is known: the status 304, the hash,
+    the entity tag, the size."""
     extra = record.extra
     if extra.get("not_modified"):
         return True

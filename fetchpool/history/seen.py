@@ -1,4 +1,4 @@
-"""A set of fingerprints with a few marks each: compact in memory, on disk beyond a limit.
+"""SeenSet: a set of fingerprints with a few marks each, compact in memory, and on disk beyond a limit.
 
 In: fingerprints (`fingerprint.py`). Out: whether the set had each, and its marks. The module knows nothing of
 URLs, and stores no text.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:  # loaded when it is needed
 BUCKETS = 1 << 16
 BUCKET_BYTES = 2
 DIGEST_BYTES = 12
-"""Bytes of a fingerprint that are used; the first `BUCKET_BYTES` of them select the string."""
+"""Number of bytes of a fingerprint that are used; the first `BUCKET_BYTES` of them select the string."""
 KEY = DIGEST_BYTES - BUCKET_BYTES
 BRANCHES = 16
-"""Strings into which one is divided."""
+"""Number of strings into which one is divided."""
 FEWEST, STEP = 128, 16
-"""A string is divided when it has so many fingerprints, and `STEP` more for each place in its list."""
+"""A string is divided when it has this many fingerprints, and `STEP` more for each place in its list."""
 OVERHEAD = 5
-"""Bytes that each fingerprint costs in addition, measured: the allocator's rounding and overhead."""
+"""Additional bytes per fingerprint, as measured: the allocator's rounding and overhead."""
 
 BYTES = [bytes((mark,)) for mark in range(256)]
 """Each mark as it is stored."""
@@ -50,7 +50,7 @@ class SeenSet:
         self._width = KEY + marks
         self._nodes: list[Node] = [b""] * BUCKETS
         self._limits = [self._width * (FEWEST + STEP * place) for place in range(BRANCHES)]
-        """Bytes from which on a string is divided, by its place in its list."""
+        """Size in bytes from which a string is divided, by its place in its list."""
         self._free = memory // (self._width + OVERHEAD)
         self._disk: DiskSeenSet | None = None
         self._count = 0
@@ -151,7 +151,7 @@ class SeenSet:
         return None
 
     def _depth(self, fingerprint: bytes) -> int:
-        """Return how many digits of its key select the string of a fingerprint."""
+        """Return the number of digits of its key that select the string of a fingerprint."""
         digit, node = 0, self._nodes[fingerprint[0] << 8 | fingerprint[1]]
         while isinstance(node, list):
             node = node[_hex_digit(fingerprint, 2 * BUCKET_BYTES + digit)]

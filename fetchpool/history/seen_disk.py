@@ -1,6 +1,5 @@
-"""A set of fingerprints in a temporary database, for those that exceed the memory limit.
-
-In: fingerprints with their marks. Out: whether the set had one, and its marks. Raises `OutputError` when the
+"""DiskSeenSet: a set of fingerprints in a temporary database, for those beyond the memory limit. In:
+fingerprints with their marks. Out: whether the set had each, and its marks. Raises `OutputError` when the
 database can't be written.
 """
 

@@ -1,8 +1,8 @@
 """StoredLines: the lines of a frontier that earlier runs have written, read once when a crawl is resumed.
 
-In: the file and the rows of earlier runs. Out: how many URLs have rows, how many are left, and where lines
-without any that is left begin and end, so that they are not read again. A million lines take about two
-seconds, as most are not decoded.
+In: the file and the rows of earlier runs. Out: the numbers of URLs with rows and of those left, and the
+ranges of lines without any that is left, so that they are not read again. A million lines take about two
+seconds, since most are not decoded.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ DEPTH_BYTES = 20
 """Number of bytes after a line's URL that contain the depth, and at most the start of the next field."""
 MANY_DEPTHS = 10_000
 """Number of these texts that are cached with their depth."""
-DAMAGED = "has a damaged line, so what is left to fetch is unknown; crawl into another output with -o"
+DAMAGED = "has a damaged line, so the URLs left to fetch are unknown; crawl into another output with -o"
 IS_START = b'"start":true'
-"""In a line of a start URL, and of what it has redirected to."""
+"""Occurs in the line of a start URL, and in that of the URL it has redirected to."""
 LINE = re.compile(rb'\{"url":"([^"]*)(.*)\n')
 """The URL of a line, and what follows it."""
 DONE = -1, None
@@ -62,18 +62,18 @@ class StoredLines:
         self._depths: dict[bytes, int] = {}
         self._offset = 0
         self._gap: tuple[int, int] | None = (0, 0)
-        """Offset and number of the first of the last blocks without a URL that is left; None if the last one
-        has such a URL."""
+        """Offset and number of the first line of the current gap, blocks without a URL that is left; None if
+        the last block has one."""
         self.num_lines = 0
         self.pages = 0
         """The number of URLs that have a row."""
         self.waiting = 0
         """The number of URLs that are left to fetch."""
         self.too_deep = 0
-        """The number of URLs that are left, and deeper than `max_depth`."""
+        """The number of URLs that are left but deeper than `max_depth`."""
         self.gaps: dict[int, tuple[int, int]] = {}
-        """By the offset of a line after which nothing is left for some blocks, the offset and the number of
-        the first line of the block where something is."""
+        """The gaps: by the offset of a line after which nothing is left for some blocks, the offset and
+        number of the first line of the next block in which something is left."""
         self.ok = 0
         """Of the lines that were read last, the number whose row has no error,"""
         self.failed: list[StoredRow] = []
@@ -122,8 +122,8 @@ class StoredLines:
         return has_left
 
     def _count_left(self, parts: tuple[bytes, bytes], before: int, depth: int) -> bool:
-        """Count a line whose URL has no row. Return whether it is to be fetched in this run. `before`: the
-        smallest depth of the lines before, -1 if there is none."""
+        """Count a line whose URL has no row. Return whether it is fetched in this run. `before`: the smallest
+        depth of earlier lines, -1 if there is none."""
         if 0 <= before <= depth:
             return False
         if (self._checks_all or IS_START in parts[1]) and not self._is_allowed(_decode(parts)):

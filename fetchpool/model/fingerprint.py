@@ -1,6 +1,5 @@
-"""Fingerprints: when two URLs of a list, or a URL and a row, are the same URL.
-
-In: a URL as it was given, or as a row shows it. Out: 16 bytes. Pure.
+"""Fingerprints: identify a URL, to find out whether two URLs of a list, or a URL and a row, are the same. In:
+a URL as given, or as shown in a row. Out: 16 bytes. Pure.
 
 Identity is a function of what the row shows, so that a list and the output of an earlier run agree. It is the
 normalised URL: without the fragment, which is not sent, and with the fact that there were credentials, as the
@@ -22,7 +21,7 @@ from fetchpool.model.text import INVISIBLE, escape_invisible
 from fetchpool.model.urls import PLAIN, InvalidUrl, is_normalised, parse_line, redact
 
 SIZE = 16
-"""Bytes of a fingerprint."""
+"""Size of a fingerprint in bytes."""
 CREDENTIALS = "@"
 """Prefix of the identity of a URL with credentials; no URL begins with it."""
 
@@ -31,14 +30,14 @@ _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
 def display_url(url: str) -> str:
-    """Return a URL of the input as its row shows it: without secrets and invisible characters."""
+    """Return a URL of the input as shown in its row, without secrets and invisible characters."""
     if "@" not in url and url.isprintable():
         return url  # nearly always
     return escape_invisible(redact(url))
 
 
 def from_record_url(url: str) -> bytes:
-    """Return the fingerprint of a URL as a row shows it."""
+    """Return the fingerprint of a URL as shown in a row."""
     # With credentials, a fragment or an escape the identity is not the URL itself.
     if url.startswith(PLAIN) and "@" not in url and "#" not in url and "\\" not in url and is_normalised(url):
         return _digest(url)  # most URLs, and half the work
@@ -48,7 +47,7 @@ def from_record_url(url: str) -> bytes:
 def from_request(request: FetchRequest) -> bytes:
     """Return the fingerprint of a request, in most cases without parsing its URL again."""
     url = request.url
-    if "@" not in url and "\\" not in url and url.isprintable():  # then the row shows the URL itself
+    if "@" not in url and "\\" not in url and url.isprintable():  # the row then shows the URL itself
         return _digest(request.href or url)
     return _digest(_identity(display_url(url)))
 
@@ -71,7 +70,7 @@ def from_hrefs(hrefs: list[bytes]) -> list[bytes]:
 
 
 def original_url(shown: str) -> str:
-    """Return a URL of the input from the text that its row shows, as far as it is in there."""
+    """Return a URL of the input from the text in its row, as far as the text contains it."""
     return _ESCAPED.sub(_unescape, shown) if "\\" in shown else shown
 
 
@@ -84,7 +83,7 @@ def _identity(text: str) -> str:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """Undo `escape_invisible()`. A list that contains such an escape itself counts as the same URL, as its
+    """Undo `escape_invisible()`. A URL that itself contains such an escape counts as the same URL, since its
     row looks the same."""
     code = int(match[0][2:], 16)
     if code > 0x10FFFF or category(chr(code)) not in INVISIBLE:

@@ -1,7 +1,5 @@
-"""The outcome of one attempt: its row, and what the engine has to know in addition.
-
-In: a request, and why it failed. Out: for a request that was not sent or not finished, an `Outcome` whose row
-has no sizes and times.
+"""Outcome: the result of one attempt, with its row and additional data for the engine. Also makes the
+outcomes of requests that were not sent or not finished, whose rows have no sizes and times.
 """
 
 from __future__ import annotations
@@ -19,9 +17,9 @@ class Outcome(Struct, frozen=True):
     """The outcome of one attempt, made in the worker: data, never an exception."""
 
     record: Record
-    """The row, if no other attempt follows; without the columns of the input, which stay with the engine."""
+    """The row, if no other attempt follows. It lacks the input's columns, which stay in the engine."""
     content: bytes = b""
-    """The beginning of the body, if the request asked for it (`capture_bytes`)."""
+    """The start of the body, if the request asked for it (`capture_bytes`)."""
     retry_after: str | None = None
     """`Retry-After` as the server sent it, at most 100 characters; `retry.py` parses it."""
     transient: bool = False
@@ -31,26 +29,26 @@ class Outcome(Struct, frozen=True):
     storage_error: str = ""
     """Why the body could not be stored: the run ends, and the URL has no row (`error` is `aborted`)."""
     pending_redirect: FetchRequest | None = None
-    """The next hop, if it is to another host: the engine has to schedule it."""
+    """The next hop, if it is to another host: the engine must schedule it."""
     warc_records: bytes = b""
-    """Records for the archive, compressed: what this attempt sent and received, hop by hop."""
+    """Compressed records for the archive: the requests and responses of this attempt, hop by hop."""
     warc_records_path: str = ""
     """The file of these records, if they are large. The engine removes the file."""
     set_cookies: str = ""
     """A line for each `Set-Cookie`: the URL that sent it, a space, and its value. Only with a cookie jar."""
 
     links: bytes = b""
-    """The links of the page, as `crawl/links.py` packs them; empty if they were not looked for."""
+    """The links of the page, as encoded by `crawl/links.py`; empty if it was not searched for links."""
 
     @property
     def has_response(self) -> bool:
-        """Whether a complete response came, whatever its status."""
+        """Whether there was a complete response, whatever its status."""
         record = self.record
         return record.error is None or record.exitcode == EXITCODE_HTTP
 
 
 def redirects_of(request: FetchRequest) -> list[dict[str, str | int]]:
-    """Return the redirects that led to a request, as the row has them (`--keep redirects`)."""
+    """Return the redirects that led to a request, in the form of the row (`--keep redirects`)."""
     return [{"url": url, "response_code": status} for url, status in request.redirects]
 
 

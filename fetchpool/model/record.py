@@ -17,7 +17,7 @@ class StoredRow(Struct, gc=False):
     """A row that an output already has: the fields that a resumed run needs."""
 
     url: str
-    """As the row shows the URL."""
+    """The URL as shown in the row."""
     error: str | None
 
 
@@ -26,7 +26,8 @@ TRANSIENT_STATUSES = frozenset((408, 429, 500, 502, 503, 504, 522, 524))
 
 
 class Cookie(Struct, frozen=True, gc=False):
-    """A cookie that a redirect has set, with what decides where it is sent (RFC 6265 section 5.3)."""
+    """A cookie that a redirect has set, with the attributes that decide where it is sent (RFC 6265 section
+    5.3)."""
 
     name: str
     value: str
@@ -90,6 +91,6 @@ FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
 """The row's own columns, in order; the parsers' fields follow."""
 RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "redirect_url", "extra", "content_encoding"))
-"""Names that a parser's field or an input's column can't have: they get a prefix."""
+"""Names that a parser's field or an input's column can't have; such fields get a prefix."""
 INT64 = range(-(1 << 63), 1 << 63)
 """The integers that every output can store: those of SQLite and Parquet have 64 bits."""

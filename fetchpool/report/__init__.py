@@ -1,1 +1,1 @@
-"""Reports: what outputs say about a run, as a page, as text for a terminal, and as JSON."""
+"""Reports: analyses of outputs, as a page, as text for a terminal, and as JSON."""

@@ -15,12 +15,12 @@ from fetchpool.report.svg import element, text, time_ticks, tip
 WIDTH = 560.0
 LEFT, RIGHT, TOP = 52.0, 12.0, 12.0
 HEIGHT = 190.0
-"""Of the area in which values are drawn."""
+"""Height of the area in which values are drawn."""
 AXIS = 24.0
-"""Below it."""
+"""Height of the axis below it."""
 
 LETTER = 6.5
-"""Width of a character of a label, roughly."""
+"""Approximate width of a character of a label."""
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 Label = Callable[[float], str]
@@ -36,7 +36,7 @@ def log_scale(low: float, high: float) -> Callable[[float], float]:
 
 
 def time_range(spread: Spread) -> tuple[float, float]:
-    """Return the ends of the axis: an extreme that is far from the other values is cut off."""
+    """Return the ends of the axis, without extremes that are far from the other values."""
     low = max(spread.minimum, spread.p50 / 1000, 1e-5)
     high = max(spread.maximum, low * 1.01)
     return (low / 2, high * 2) if high / low < 4 else (low / 1.05, high * 1.05)
@@ -67,14 +67,14 @@ def y_axis(marks: Sequence[tuple[float, float]], label: Label) -> list[str]:
 
 
 def marks_of(marks: Sequence[tuple[str, float, float, float]]) -> list[str]:
-    """Draw percentiles on a rising line, from the lowest to the highest. Their labels are below the line, one
-    below the other where they are close."""
+    """Draw percentiles on a rising line, from the lowest to the highest. Their labels are below the line, and
+    staggered if they are close."""
     found: list[str] = []
     above = 0.0
     for name, x, y, value in reversed(marks):
         words = f"{name} {duration(value)}"
         fits = x + 8 + LETTER * len(words) < WIDTH
-        above = max(y + (15 if fits else 30), above + 15)  # on the left the line is lower
+        above = max(y + (15 if fits else 30), above + 15)  # the line is lower on the left
         found.append(element("circle", tip(words), cx=x, cy=y, r=3.5, class_="dot"))
         anchor = "start" if fits else "end"
         found.append(text(words, x + 8 if fits else x - 4, above, text_anchor=anchor, class_="value"))
@@ -87,8 +87,8 @@ def edges_of(course: Course) -> list[float]:
 
 
 def seconds_of(course: Course) -> list[float]:
-    """Return the seconds of each interval. The first and the last have fewer, but a row in a very short one
-    would be a high rate."""
+    """Return the seconds of each interval. The first and the last are shorter, but a row in a very short one
+    would look like a high rate."""
     return [each if 2 * each > course.interval else course.interval for each in course.covered]
 
 
@@ -99,7 +99,7 @@ def elapsed_ticks(course: Course) -> list[tuple[float, float]]:
 
 
 def unbroken(values: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """Return the parts of a line between intervals without a value."""
+    """Return the parts of a line that are separated by intervals without a value."""
     found: list[list[tuple[float, float]]] = [[]]
     for x, value in values:
         if value:

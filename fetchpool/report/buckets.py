@@ -1,8 +1,9 @@
-"""Logarithmic buckets, 5 % wide: the distribution of values in bounded memory, whatever their number.
+"""Counts values in logarithmic buckets, 5 % wide: a distribution in bounded memory, whatever the number of
+values.
 
 In: numbers. Out: percentiles within 2.5 % of a value in the data, the exact minimum and maximum, and the
-counts themselves, of which figures are drawn. The buckets are those of the summary (`engine/histogram.py`),
-but a value's bucket is found once and counted in several distributions: of all rows, of a host, of a minute.
+counts themselves, for the figures. The buckets are those of the summary (`engine/histogram.py`), but the
+bucket of a value is found once and counted in several distributions: of all rows, of a host, of a minute.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from msgspec import Struct
 from fetchpool.engine.histogram import PER_E
 
 FEW = 128
-"""Values that a small distribution stores as they are."""
+"""Maximum number of values that a small distribution stores unchanged."""
 
 
 class Scale(Struct, frozen=True):
-    """Buckets from `smallest` to `largest`. The first has all smaller values too, the last all larger
+    """Buckets from `smallest` to `largest`. The first also holds all smaller values, the last all larger
     ones."""
 
     offset: float
@@ -63,7 +64,7 @@ class Distribution:
         self._counts: array[int] = array("I")
 
     def add(self, bucket: int) -> None:
-        """Count a value in this bucket."""
+        """Count a value by its bucket."""
         few = self._few
         if few is None:
             self._counts[bucket] += 1
@@ -80,7 +81,7 @@ class Distribution:
             self._counts[bucket] += count
 
     def counted(self) -> Iterator[tuple[int, int]]:
-        """Yield the buckets that have values, in order, each with their number."""
+        """Yield the buckets that have values, in order, with the number of values."""
         if self._few is None:
             yield from ((bucket, count) for bucket, count in enumerate(self._counts) if count)
             return

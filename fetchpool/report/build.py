@@ -1,7 +1,7 @@
 """Builds a report: from outputs to the content of a page, of a text or of JSON.
 
-In: outputs. Out: `Numbers`, and bytes in one of the forms. The modules of a form are imported when it is
-wanted.
+In: outputs. Out: `Numbers`, and bytes in one of the forms. The modules of a form are imported only when it is
+used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fetchpool.report.write import Form
 
 
 class Gathered(Struct, frozen=True):
-    """The numbers of outputs, and what was left out of them."""
+    """The numbers of outputs, and the numbers of rows left out."""
 
     numbers: Numbers
     superseded: int
@@ -29,7 +29,7 @@ class Gathered(Struct, frozen=True):
 
 
 def gather(outputs: Sequence[Output], *, memory: int = DEFAULT_MEMORY) -> Gathered:
-    """Read outputs. Raises `UsageError` for a file that is no output."""
+    """Read outputs. Raises `UsageError` for a file that is not an output."""
     rows = FinalRows(outputs, Row, memory=memory)
     gatherer = Gatherer()
     for batch in rows.batches():

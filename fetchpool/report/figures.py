@@ -40,7 +40,7 @@ from fetchpool.report.words import groups, share
 BAR_HEIGHT = 28.0
 LEGEND = 22.0
 MIN_BINS = 4
-"""Intervals from which on there is a course."""
+"""Number of intervals from which the course of the run is shown."""
 TABLE_ROWS = 20
 PHASE_NAMES = {
     "name": "name",
@@ -57,14 +57,14 @@ class Figure(Struct, frozen=True):
     title: str
     description: str
     svg: str
-    """What is in the SVG, without its title."""
+    """The content of the SVG, without its title."""
     height: float
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 def outcome(numbers: Numbers) -> Figure | None:
-    """How many URLs were ok, and which groups of failures there were."""
+    """Return the figure of successful URLs and groups of failures."""
     if not numbers.total:
         return None
     found = [(name, urls) for name, urls in groups(numbers) if urls]
@@ -102,7 +102,7 @@ def outcome(numbers: Numbers) -> Figure | None:
 
 
 def times(spread: Spread | None) -> Figure | None:
-    """What share of the URLs was complete within which time."""
+    """Return the figure of the share of URLs completed within a time."""
     if spread is None or spread.maximum <= 0:
         return None
     low, high = time_range(spread)
@@ -139,7 +139,7 @@ def times(spread: Spread | None) -> Figure | None:
 
 
 def phases(groups: Sequence[Phases]) -> Figure | None:
-    """Where the time went, for the fast URLs and for the slow ones."""
+    """Return the figure of the time spent in each phase, for fast and slow URLs."""
     if not groups:
         return None
     parts, rows = [], []
@@ -186,7 +186,7 @@ def phases(groups: Sequence[Phases]) -> Figure | None:
 
 
 def rates(course: Course | None) -> Figure | None:
-    """How many URLs were complete per second, and how many of them failed, over the run."""
+    """Return the figure of URLs per second over the run, and how many of them failed."""
     if course is None or len(course.ok) < MIN_BINS or not course.elapsed:
         return None
     edges, seconds = edges_of(course), seconds_of(course)
@@ -220,7 +220,7 @@ def rates(course: Course | None) -> Figure | None:
 
 
 def time_course(course: Course | None) -> Figure | None:
-    """How long URLs took over the run: the median, and the 95th percentile."""
+    """Return the figure of the times of URLs over the run: the median and the 95th percentile."""
     if course is None or len(course.ok) < MIN_BINS or not course.elapsed:
         return None
     known = [value for value in (*course.p50, *course.p95) if value]
@@ -262,7 +262,7 @@ def time_course(course: Course | None) -> Figure | None:
 
 
 def sizes(spread: Spread | None) -> Figure | None:
-    """How large the bodies are."""
+    """Return the figure of the sizes of bodies."""
     if spread is None or spread.maximum <= 0:
         return None
     low, high = max(spread.minimum, 1.0), spread.maximum
@@ -320,7 +320,7 @@ def _group_class(name: str, place: int) -> str:
 
 
 def _widths(values: Sequence[int], space: float) -> list[float]:
-    """Return widths in proportion to values, none too narrow to be seen."""
+    """Return widths in proportion to values, none of them too narrow to be seen."""
     total = sum(values)
     least = 3.0
     wide = [max(space * value / total, least) for value in values]

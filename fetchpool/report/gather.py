@@ -20,7 +20,7 @@ from fetchpool.report.tallies import Counts, Examples, Largest
 from fetchpool.report.timeline import Timeline, seconds_of
 
 MAX_KINDS = 300
-"""Limit for files of other programs; fetchpool itself has fewer kinds."""
+"""Maximum number of kinds, for files of other programs; fetchpool itself has fewer."""
 MAX_HOPS = 20
 FEWEST_BINS = 12
 ROWS_OF_A_BIN = 5
@@ -102,8 +102,8 @@ class Gatherer:
             place.times.add(bucket)
 
     def _phase(self, row: Row, total: float, bucket: int) -> None:
-        """Add the times between the points that the fetch reached. The rest of `total` belongs to the phase
-        in which the fetch ended."""
+        """Add the times between the points that the fetch reached. The remainder of `total` belongs to the
+        phase in which the fetch ended."""
         phases, before, phase = self._phases, 0.0, "name"
         name, connect, tls, first = (
             row.time_namelookup,
@@ -147,7 +147,7 @@ class Gatherer:
             self._retried_ok += row.error is None
 
     def _seconds(self, timestamp: str) -> float | None:
-        """Return a timestamp as a number. The last second is cached, as rows are mostly in the order of
+        """Return a timestamp as a number. The last second is cached, since rows are mostly in the order of
         time."""
         second, fraction = timestamp[:19], timestamp[19:]
         known, start = self._last_second

@@ -1,4 +1,4 @@
-"""Numbers by host, for the hosts with the most rows of a list that may have millions of hosts.
+"""Counts numbers by host, for the hosts with the most rows of a list that may have millions of hosts.
 
 In: the host of each row, with its outcome. Out: a `HostNumbers` for each of at least 10,000 hosts with the
 most rows. Numbers are exact as long as there were no more than 20,000 hosts; then the hosts with the fewest
@@ -14,9 +14,9 @@ from fetchpool.model.urls import InvalidUrl, parse_line
 from fetchpool.report.buckets import TIMES, Distribution
 
 CAPACITY = 20_000
-"""Hosts in memory."""
+"""Maximum number of hosts in memory."""
 KEPT = 10_000
-"""Hosts that stay when there are too many."""
+"""Number of hosts that stay when there are too many."""
 _HOST = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)")
 
 
@@ -66,15 +66,15 @@ class Hosts:
 
     def __init__(self, capacity: int = CAPACITY, kept: int = KEPT) -> None:
         self.missed = 0
-        """Rows that are missing in the numbers of each host, at most; 0 if they are exact."""
+        """Maximum number of rows missing in the numbers of each host; 0 if they are exact."""
         self.exact = True
-        """Whether all hosts are here; otherwise there were more than the capacity."""
+        """Whether all hosts are counted; otherwise there were more than the capacity."""
         self.capacity = capacity
         self._by_name: dict[str, HostNumbers] = {}
         self._kept = kept
 
     def of(self, name: str) -> HostNumbers:
-        """Return the numbers of a host, to be added to."""
+        """Return the numbers of a host, for adding rows."""
         found = self._by_name.get(name)
         if found is None:
             if len(self._by_name) >= self.capacity:

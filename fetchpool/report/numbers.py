@@ -1,7 +1,7 @@
-"""Numbers: everything that a report says, as values. The page, the terminal and JSON are made of them.
+"""Numbers: the complete content of a report, as values from which the page, the text and the JSON are made.
 
 In: nothing. Out: frozen structs, whose field names are those of the JSON. Times are seconds, sizes bytes; a
-value that the outputs don't have, such as times in text rows, is null.
+value that the outputs lack, such as times in text rows, is null.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 GENERATOR = "fetchpool report"
-"""Shows in a file that it is a report, which can be overwritten."""
+"""Marks a file as a report, which may be overwritten."""
 
 
 class Example(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Kind(Struct, frozen=True):
     error: str
     urls: int
     share: float
-    """Of all URLs."""
+    """The share of all URLs."""
     examples: tuple[Example, ...]
     hosts: tuple[Named, ...]
     """The hosts with the most such failures."""
@@ -79,11 +79,11 @@ class Hosts(Struct, frozen=True):
 
     number: int
     exact: bool
-    """False if there were too many hosts to count all of them: then there are more than `number`."""
+    """False if there were too many hosts to count; there are then more than `number`."""
     missed: int
-    """URLs that are missing in the numbers of each host, at most."""
+    """Maximum number of URLs missing in the numbers of each host."""
     all_failed: int
-    """Hosts of which every URL failed."""
+    """Number of hosts of which every URL failed."""
     busiest: tuple[Host, ...]
     failing: tuple[Host, ...]
     slowest: tuple[Host, ...]
@@ -102,26 +102,26 @@ class Spread(Struct, frozen=True):
     p999: float
     maximum: float
     buckets: tuple[tuple[float, int], ...]
-    """The values up to which a bucket reaches, and the number of values in it."""
+    """The upper bound of each bucket, and the number of values in it."""
 
 
 class Phases(Struct, frozen=True):
-    """The mean time of each phase, of the URLs between two percentiles."""
+    """The mean time of each phase, for the URLs between two percentiles."""
 
     above: float
-    """Share of URLs that were faster: 0 to 1."""
+    """Share of URLs that were faster, from 0 to 1."""
     up_to: float
     urls: int
     name: float
     connect: float
     tls: float
     wait: float
-    """Until the first byte of the response."""
+    """The wait for the first byte of the response."""
     receive: float
 
 
 class Course(Struct, frozen=True):
-    """The run by intervals. `start` is the time at which the first one begins."""
+    """The run in intervals. `start` is the time at which the first one begins."""
 
     start: str
     began: str
@@ -129,7 +129,7 @@ class Course(Struct, frozen=True):
     elapsed: float
     interval: float
     covered: tuple[float, ...]
-    """Seconds of each interval in which the run was running."""
+    """Seconds of each interval during which the run was active."""
     ok: tuple[int, ...]
     failed: tuple[int, ...]
     size_delivered: tuple[int, ...]
@@ -138,16 +138,16 @@ class Course(Struct, frozen=True):
 
 
 class Redirects(Struct, frozen=True):
-    """How redirects and retries went."""
+    """The results of redirects and retries."""
 
     hops: tuple[Named, ...]
     """URLs by their number of redirects."""
     to_https: int
-    """URLs with `http:` that ended at `https:`."""
+    """Number of URLs with `http:` that ended at `https:`."""
     retried: int
     """URLs that needed a retry."""
     retried_ok: int
-    """Those of them that were ok in the end."""
+    """The number of these that finally succeeded."""
     retries: int
 
 
@@ -172,7 +172,7 @@ class Numbers(Struct, frozen=True):
     response_codes: tuple[Named, ...]
     times: Spread | None
     sizes: Spread | None
-    """Of the bodies of URLs that are ok."""
+    """Sizes of the bodies of successful URLs."""
     phases: tuple[Phases, ...]
     course: Course | None
     hosts: Hosts

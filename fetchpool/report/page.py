@@ -1,4 +1,4 @@
-"""A report as a page: one HTML file that needs no other file, no network and no script.
+"""Writes a report as a page: one HTML file that needs no other file, no network and no script.
 
 In: the numbers. Out: the text of the page. Jinja2 escapes all text of rows, and the page's policy allows
 nothing but its own style sheet. Equal numbers give equal bytes.
@@ -21,14 +21,14 @@ from fetchpool.report.numbers import Course, Numbers, Spread
 from fetchpool.report.words import meaning, message, share
 
 DETAILED = 12
-"""Kinds of failure with examples: more would make the page large."""
+"""Maximum number of failure kinds with examples: more would make the page large."""
 BRIEF = 20
 LINKED = ("http://", "https://")
 CUT = "…"
 
 
 class Others(Struct, frozen=True):
-    """The kinds of failure that have no line of their own."""
+    """The remaining kinds of failure, which share one line."""
 
     kinds: int
     urls: int
@@ -90,12 +90,12 @@ def policy(style: str) -> str:
 
 
 def is_link(url: str) -> bool:
-    """Whether a URL becomes a link: one that was shortened or redacted leads elsewhere."""
+    """Whether a URL becomes a link: one that was shortened or redacted would lead elsewhere."""
     return url.startswith(LINKED) and CUT not in url and "***@" not in url and "\\" not in url
 
 
 def _headline(numbers: Numbers) -> list[tuple[str, str, str]]:
-    """Return the few numbers that come first: name, value, and class."""
+    """Return the few numbers at the top: name, value, and class."""
     found = [
         ("ok", count(numbers.ok), ""),
         ("failed", count(numbers.failed), "failed" if numbers.failed else ""),
@@ -131,7 +131,7 @@ def _subtitle(course: Course | None) -> str:
 
 
 def _clock(timestamp: str | None, day: str) -> str:
-    """Return a time of the run's first day, or another day's with its date."""
+    """Return a time, with its date unless it is on the first day of the run."""
     if not timestamp:
         return ""
     return timestamp[11:19] if timestamp[:10] == day else timestamp[:16].replace("T", " ")
@@ -164,7 +164,7 @@ def _redirect_sentences(numbers: Numbers) -> list[str]:
 
 
 def _notes(numbers: Numbers) -> list[str]:
-    """Return what a reader must know about the numbers."""
+    """Return the notes about the numbers for the reader."""
     if not numbers.total:
         return ["The outputs have no rows."]
     found = ["Each URL counts once, with its last row."]

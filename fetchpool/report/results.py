@@ -1,4 +1,4 @@
-"""Makes the numbers of a report from what was counted.
+"""Makes the numbers of a report from the counts.
 
 In: counts, distributions, hosts and the timeline. Out: the structs of `numbers.py`, with texts of bounded
 length without invisible characters. Pure.
@@ -19,14 +19,14 @@ from fetchpool.report.tallies import Counts, Examples
 from fetchpool.report.timeline import Timeline
 
 LISTED = 20
-"""Hosts in a list."""
+"""Maximum number of hosts in a list."""
 LARGEST = 10
 EXAMPLES = 5
 HOSTS_OF_A_KIND = 3
 MIN_ROWS = 20
-"""Rows from which on the percentiles of a host say something."""
+"""Number of rows from which the percentiles of a host are meaningful."""
 MAX_WORD = 60
-"""Characters of a kind, a content type and so on."""
+"""Maximum number of characters of a kind, a content type and so on."""
 MAX_URL = 240
 MAX_MESSAGE = 120
 DIGITS = 6
@@ -34,7 +34,7 @@ PHASES = ("name", "connect", "tls", "wait", "receive")
 GROUPS = ((0.0, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 1.0))
 """Percentiles between which the mean phases are shown."""
 MIN_GROUPED = 100
-"""URLs from which on there are that many groups."""
+"""Number of URLs from which there are that many groups."""
 NONE = "none"
 
 
@@ -141,7 +141,7 @@ def course(timeline: Timeline) -> numbers.Course | None:
 
 
 def hosts(table: Hosts, every: Sequence[HostNumbers]) -> numbers.Hosts:
-    """Return the hosts that matter."""
+    """Return the most relevant hosts."""
     named = [host for host in every if host.name]
     busiest = sorted(named, key=lambda host: (-host.rows, host.name))
     failing = sorted((host for host in named if host.failed), key=lambda host: (-host.failed, host.name))
@@ -196,7 +196,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _time(seconds: float) -> str:
-    """Return a time as a row has it."""
+    """Return a time in the format of rows."""
     try:
         time = datetime.fromtimestamp(round(seconds, 3), UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""Row: what a report needs of each row."""
+"""Row: the fields of a row that a report reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fetchpool.history.final_rows import Url
 
 
 class Row(Url, gc=False):
-    """The fields of a row that a report needs. Text rows and outputs with chosen fields lack some."""
+    """The fields of a row that a report reads. Text rows and outputs with selected fields lack some."""
 
     urlnum: int | None = None
     url_effective: str | None = None

@@ -32,7 +32,7 @@ def text(words: str, x: float, y: float, **attributes: str | float) -> str:
 
 
 def tip(words: str) -> str:
-    """Return the text that is shown while the pointer is on the element around it."""
+    """Return the text that is shown while the pointer is over the surrounding element."""
     return element("title", escape(words))
 
 
@@ -65,7 +65,7 @@ def ticks(highest: float, most: int = 4) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Return round values between two positive ones: powers of ten, and 2 and 5 times of them if there are
+    """Return round values between two positive ones: powers of ten, and 2 and 5 times these if there are
     few."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
     tens = [10.0**power for power in powers if low <= 10.0**power <= high]

@@ -1,7 +1,5 @@
-"""Counts with bounded memory: values with their number of rows, the largest values, and examples.
-
-In: values, in any order. Out: the same result for the same values, as long as there are no more of them than
-fit.
+"""Counts in bounded memory: values with their number of rows, the largest values, and examples. In: values,
+in any order. Out: the same result for the same values, as long as they fit.
 """
 
 from __future__ import annotations
@@ -13,11 +11,11 @@ from msgspec import Struct
 
 SAMPLED = 5
 MAX_TEXT = 2_000
-"""Characters of a stored URL."""
+"""Maximum number of characters of a stored URL."""
 
 
 class Count(Struct, gc=False):
-    """The rows with one value."""
+    """The number of rows with one value, and their bytes."""
 
     rows: int = 0
     octets: int = 0
@@ -52,7 +50,7 @@ class Largest:
         self._number = number
         self._heap: list[tuple[float, str]] = []
         self.threshold = 0.0
-        """Smaller values are not among the largest."""
+        """Lower bound of the values that are among the largest."""
 
     def add(self, value: float, url: str) -> None:
         if value <= 0 or (value == self.threshold and url <= self._heap[0][1]):
@@ -68,8 +66,8 @@ class Largest:
 
 
 class Examples:
-    """The number of rows of some kind; the first of them, and a few others by chance: those whose URLs have
-    the lowest checksums, so that the order of the rows makes no difference."""
+    """The number of rows of some kind, with the first of them and a random few: those whose URLs have the
+    lowest checksums, so that the order of the rows makes no difference."""
 
     __slots__ = ("_first", "_sample", "_threshold", "rows")
 

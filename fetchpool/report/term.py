@@ -1,4 +1,4 @@
-"""A report as text, for a terminal or a mail.
+"""Writes a report as text, for a terminal or a mail.
 
 In: the numbers. Out: `Line`s of about 100 columns; `str()` of one is plain text. Pure.
 """
@@ -25,11 +25,11 @@ KINDS = 20
 EXAMPLES = 2
 HOSTS = 10
 BAR = 30
-"""Columns of the longest bar."""
+"""Width of the longest bar."""
 LABEL = 12
 TICKS = " ▁▂▃▄▅▆▇█"
 COLUMNS = 60
-"""Columns of the course of a run."""
+"""Width of the course of a run."""
 HISTOGRAM_ROWS = 12
 
 
@@ -107,8 +107,8 @@ def _times(times: Spread) -> list[Line]:
 
 
 def _histogram(spread: Spread) -> list[tuple[str, int, int]]:
-    """Return rows of a histogram: up to which value, how many, and the most of all rows. Values grow by the
-    same factor in each."""
+    """Return rows of a histogram: upper bound, count, and the largest count of all rows. The bounds grow by a
+    constant factor."""
     per_row = -(-len(_span(spread)) // HISTOGRAM_ROWS)
     steps = _span(spread)
     rows = []
@@ -181,7 +181,7 @@ def _table(title: str, hosts: Sequence[Host]) -> list[Line]:
 
 
 def _bar(number: int, most: int) -> str:
-    """Return a bar that has an eighth of a column as its smallest step; a value that is not 0 has one."""
+    """Return a bar with steps of an eighth of a column; any value but 0 has at least one step."""
     eighths = max(round(number / most * BAR * 8), 1) if number and most else 0
     full, rest = divmod(eighths, 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")

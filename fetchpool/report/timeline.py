@@ -1,8 +1,8 @@
-"""The course of a run: rows by the time at which they were complete, in at most 240 bins.
+"""Timeline: the course of a run, with rows by their time of completion, in at most 240 bins.
 
-In: a time, and the outcome of a row. Out: bins of equal width. When there would be too many, the width
-doubles and pairs of bins become one, so that memory is the same for a second and for a month. Bins begin at
-multiples of their width, so that the order of the rows makes no difference.
+In: a time, and the outcome of a row. Out: bins of equal width. If there would be too many, the width doubles
+and pairs of bins are merged, so that a month takes no more memory than a second. Bins begin at multiples of
+their width, so that the order of the rows makes no difference.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fetchpool.report.buckets import TIMES, Distribution
 
 MAX_BINS = 240
 NARROWEST = 1 / 8
-"""Seconds of a bin at first."""
+"""Initial width of a bin in seconds."""
 
 
 def seconds_of(timestamp: str) -> float | None:
@@ -54,12 +54,12 @@ class Timeline:
         self.start = inf
         """When the first fetch began, in seconds since 1970."""
         self.end = -inf
-        """When the last one was complete."""
+        """When the last fetch was complete."""
         self._bins: dict[int, Bin] = {}
         self._first = self._last = 0
 
     def at(self, began: float, seconds: float) -> Bin:
-        """Return the bin of a row that was complete so many seconds after its fetch began."""
+        """Return the bin of a row that was complete `seconds` after its fetch began."""
         time = began + seconds
         self.start = min(self.start, began)
         self.end = max(self.end, time)
@@ -79,7 +79,7 @@ class Timeline:
         return self._first * self.width
 
     def coarsen(self, most: int) -> None:
-        """Double the width until there are at most so many bins, as for a run with few rows."""
+        """Double the width until there are at most `most` bins, as for a run with few rows."""
         while self._last - self._first >= most:
             self._double()
 

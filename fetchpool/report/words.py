@@ -1,4 +1,4 @@
-"""The words of a report: shares, kinds of failure and their groups.
+"""Formats the words of a report: shares, kinds of failure and their groups.
 
 In: numbers and the `error` of rows. Out: short text. Pure.
 """
@@ -19,7 +19,7 @@ RESPONSES = ("truncated", "protocol", "decode", "too_large", "too_many_redirects
 
 
 def share(part: int, of: int) -> str:
-    """Format a share with two significant digits: `2.5 %`, `0.031 %`; only all is `100 %`."""
+    """Format a share with two significant digits: `2.5 %`, `0.031 %`. Only the total is `100 %`."""
     if part == of:
         return "100 %"
     value = 100 * part / of
@@ -31,13 +31,13 @@ def share(part: int, of: int) -> str:
 
 
 def meaning(error: str) -> str:
-    """Return what a kind of failure means; empty for one that no version of fetchpool has."""
+    """Return the meaning of a kind of failure; empty for an unknown kind."""
     kind = KINDS.get(error)
     return PHRASES.get(error, "") if kind is None else kind.message
 
 
 def message(example: Example, error: str) -> str:
-    """Return what an example's message says beyond the kind of its failure."""
+    """Return an example's message, if it says more than the kind of its failure."""
     said = example.errormsg or ""
     return "" if said in (meaning(error), f"the server answered {error[5:]}") else said
 
@@ -61,7 +61,7 @@ def group(error: str) -> str:
 
 
 def groups(numbers: Numbers) -> list[tuple[str, int]]:
-    """Return the URLs by group, those that are ok first, then the group with the most failures."""
+    """Return the number of URLs by group, successful ones first, then the groups by number of failures."""
     found: dict[str, int] = {}
     for error, urls in numbers.failures.items():
         found[group(error)] = found.get(group(error), 0) + urls

@@ -1,4 +1,4 @@
-"""Writes a report to a file: completely or not at all, and never over a file that is no report.
+"""Writes a report to a file, completely or not at all, and never over a file that is not a report.
 
 In: a path, and the content. Out: the file, under its name once it is complete.
 """
@@ -17,11 +17,11 @@ from fetchpool.report.numbers import GENERATOR
 from fetchpool.sinks.file_ops import open_error_message
 
 BEGINNING = 1_000
-"""Bytes in which a report says that it is one."""
+"""Number of bytes at the start that identify a report."""
 
 
 class Form(StrEnum):
-    """What a report is written as."""
+    """The form in which a report is written."""
 
     PAGE = "html"
     JSON = "json"
@@ -32,8 +32,8 @@ SUFFIXES = {".html": Form.PAGE, ".htm": Form.PAGE, ".json": Form.JSON, ".txt": F
 
 
 def form_of(option: str, path: str, other: Form | None = None) -> Form:
-    """Return the form of a report by the suffix of its file, and without a suffix that of a page. `other`:
-    the form for any other suffix; without it such a suffix raises `UsageError`."""
+    """Return the form of a report by the suffix of its file; without a suffix it is a page. `other`: the form
+    for any other suffix; if it is missing, such a suffix raises `UsageError`."""
     suffix = Path(path).suffix.lower()
     form = SUFFIXES.get(suffix, other)
     if form is None and suffix:
@@ -61,8 +61,7 @@ def check_path(option: str, path: str) -> None:
 
 
 def write(option: str, path: str, content: bytes) -> None:
-    """Write the report. Raises `UsageError` as `check_path()` does, and `OutputError` when the system
-    fails."""
+    """Write the report. Raises `UsageError` as `check_path()` does, and `OutputError` if the system fails."""
     check_path(option, path)
     name = escape_invisible(path)
     try:

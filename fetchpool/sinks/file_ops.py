@@ -1,7 +1,7 @@
 """A thin wrapper around write, truncate, fsync and flock, which tests replace.
 
-In: a descriptor. Out: what the operating system returns or raises. A test hands a sink another `FileOps`,
-which fails at a given call, as curl's torture tests do with memory.
+In: a descriptor. Out: what the operating system returns or raises. A test gives a sink another `FileOps` that
+fails at a given call, as curl's torture tests do with memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if sys.platform != "win32":
     import fcntl
 
 NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL))
-"""What `flock` raises on file systems without locks (some network ones): files are written unlocked there."""
+"""Errors of `flock` on file systems without locks (some network ones), where files are written unlocked."""
 RESOURCE_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 """Errors of opening that are due to a lack of resources, and not to the given path."""
 
@@ -27,14 +27,15 @@ class FileOps:
     """The operating system's calls. Every method may raise `OSError`."""
 
     def write(self, descriptor: int, rows: memoryview) -> int:
-        """Return how many bytes were written: fewer than given when the disk is full midway."""
+        """Return the number of bytes written, fewer than given if the disk becomes full."""
         return os.write(descriptor, rows)
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
     def sync(self, descriptor: int) -> None:
-        """Wait until the disk has all that was written. Call it once: a failure is not reported twice."""
+        """Wait until all written data is on disk. Must be called once, since a failure is not reported
+        twice."""
         os.fsync(descriptor)
 
 
@@ -42,18 +43,18 @@ OPERATING_SYSTEM = FileOps()
 
 
 def write_all(descriptor: int, data: bytes, disk: FileOps = OPERATING_SYSTEM) -> None:
-    """Write all of the data. Raises `OSError`, also when the disk takes only a part."""
+    """Write all of the data. Raises `OSError`, even if the disk accepts a part."""
     left = memoryview(data)
     while left:
         try:
             left = left[disk.write(descriptor, left) :]
-        except BlockingIOError:  # another program made our standard output non-blocking
+        except BlockingIOError:  # another program made standard output non-blocking
             select.select([], [descriptor], [])
 
 
 def lock(descriptor: int, *, wait: bool = True) -> bool:
-    """Lock a file or directory for this process; return False where there are no locks. Raises
-    `BlockingIOError` when another process has the lock and `wait` is false, and `OSError`."""
+    """Lock a file or directory for this process; return False if there are no locks. Raises `BlockingIOError`
+    if another process has the lock and `wait` is false, and `OSError`."""
     if sys.platform == "win32":
         return False
     try:

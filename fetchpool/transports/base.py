@@ -1,8 +1,8 @@
 """The interface between the exchange and the network: one request and its response.
 
-In: a `HopRequest`. Out: a `HopResult`; the body is streamed, as received, to the hop's
-`ResponseHandler`. A transport follows nothing, retries nothing, decodes nothing, reads
-neither environment nor `.netrc`, and raises nothing a server can cause.
+In: a `HopRequest`. Out: a `HopResult`; the body is streamed, as received, to the hop's `ResponseHandler`. A
+transport does not follow redirects, retry or decode, reads neither the environment nor `.netrc`, and raises
+nothing that a server can cause.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Failure(Struct, frozen=True):
     transient: bool = False
     """Whether a retry may help although the kind is not transient."""
     proxy_down: bool = False
-    """Whether every other request would have failed, too: the proxy is down."""
+    """Whether every other request would have failed as well, because the proxy is down."""
 
 
 class Headers:
     """Response headers: case-insensitive, with repeated ones, in the order sent.
 
-    Holds the raw lines and parses them all only when all are requested: most responses need two or three
-    fields, which are searched in the lines.
+    Stores the raw lines, and parses all of them only if all are requested: usually two or three fields are
+    needed, which are searched in the lines.
     """
 
     __slots__ = ("_pairs", "index", "lines")
@@ -44,7 +44,7 @@ class Headers:
         """`lines`: the header lines of the final block, without the status line."""
         self.lines = lines
         self.index = index(lines)
-        """The lines that decide about the body, by name."""
+        """The lines that determine the body, by name."""
         self._pairs: list[tuple[str, str]] | None = None
 
     def items(self) -> list[tuple[str, str]]:
@@ -112,13 +112,13 @@ class ResponseHead(Struct):
     """`"1.0"`, `"1.1"`, `"2"` or `"3"`, as curl writes it."""
     headers: Headers
     status_line: bytes = b""
-    """As received; empty when the transport doesn't know it."""
+    """The status line as received; empty if the transport doesn't know it."""
 
 
 class ResponseHandler(Protocol):
-    """Receives a hop's response while it is streamed. No method raises. False means stop: the transport
-    drops the connection and reports no failure of its own. But while the handler is `pending`, it has work
-    left to do with what it was given, and the transport must call `resume()` until it is done."""
+    """Receives a hop's response while it is streamed. No method raises. False means stop: the transport drops
+    the connection and reports no failure of its own. While the handler is `pending`, however, it has work
+    left, and the transport must call `resume()` until it is done."""
 
     def on_head(self, head: ResponseHead) -> bool:
         """The final header block is complete. Called once, before any body byte."""
@@ -131,11 +131,11 @@ class ResponseHandler(Protocol):
         """Whether it has work left. Checked when `feed()` or `resume()` has returned False."""
 
     def resume(self) -> bool:
-        """Do some milliseconds of that work."""
+        """Do a few milliseconds of that work."""
 
     @property
     def ready_at(self) -> float:
-        """When `resume()` can do something, on the monotonic clock."""
+        """The time from which `resume()` can do something, on the monotonic clock."""
 
 
 class HopRequest(Struct):
@@ -150,16 +150,16 @@ class HopRequest(Struct):
     connect_timeout: float
     read_timeout: float
     max_time: float
-    """What is left of the attempt's deadline when the hop starts."""
+    """The time left for the attempt when the hop starts."""
     receiver: ResponseHandler
     addresses: tuple[str, ...] = ()
     """Addresses of the URL's host, resolved beforehand; empty: the transport resolves it."""
     public_only: bool = False
     """Connect only to public addresses; the address actually connected to is checked."""
     fresh: bool = False
-    """Use a new connection, and do not keep it."""
+    """Whether to use a new connection, and to close it afterwards."""
     close: bool = False
-    """The server accepts few connections: keep none that another hop may need."""
+    """Whether to keep no connection that another hop may need, because the server accepts few."""
     body: bytes = b""
     """The request's body; its length is among the headers."""
     proxy: str | None = None
@@ -180,12 +180,12 @@ class HopResult(Struct):
     time_starttransfer: float | None = None
     time_total: float = 0.0
     again: bool = False
-    """A kept or shared connection failed because of earlier requests: the server may never have read this
-    one. Nothing of its response was passed to the handler."""
+    """Whether a reused or shared connection failed because of earlier requests, so that the server may never
+    have read this one. Nothing of its response was passed to the handler."""
     surplus: bool = False
-    """The connection received bytes that belong to no response."""
+    """Whether the connection received bytes that belong to no response."""
     untried: tuple[str, ...] = ()
-    """Addresses of the host that are left to try: a SOCKS proxy could not reach the first one."""
+    """Addresses of the host that are left to try after a SOCKS proxy could not reach the first one."""
 
 
 def add_lookup_time(response: HopResult, seconds: float) -> None:
@@ -203,18 +203,18 @@ Parsed = tuple[dict[str, Any], Failure | None]
 
 class ParseRequest(Struct):
     """A complete response for user-defined parsers, which may take long or never return. The driver of the
-    fetch runs them where they block no other fetch, and abandons them after `limit` seconds."""
+    fetch runs them without blocking other fetches, and abandons them after `limit` seconds."""
 
     run: Callable[[], Parsed]
     """Raises nothing."""
     limit: float | None
     """Seconds; None is no limit."""
     urlnum: int
-    """Of the request whose response it is."""
+    """The number of the request."""
     parsed: Parsed | None = None
-    """The parsers' result; None when they timed out."""
+    """The parsers' result; None if they timed out."""
     stopped: bool = False
-    """The parsers were abandoned because the run was aborted."""
+    """Whether the parsers were abandoned because the run was aborted."""
 
 
 Steps = Generator[HopRequest | ParseRequest, HopResult | None, Outcome]
@@ -223,8 +223,7 @@ is sent None once the parsers are done, and returns the outcome."""
 
 
 class Transport(Protocol):
-    """Performs one hop at a time. Each worker has an instance of its own, which keeps its connections
-    alive."""
+    """Performs one hop at a time. Each worker has its own instance, which keeps its connections alive."""
 
     def perform(self, hop: HopRequest) -> HopResult:
         """Perform a hop, for at most `hop.max_time`. Raises nothing that a server or network can cause."""

@@ -1,9 +1,9 @@
 """Resolves each host once, before its requests are given to workers, so that no worker waits for DNS.
 
-In: host names, in the scheduler's order. Out: a `HostAddresses` for each, through the callback `on_result`:
-its addresses, or why it has none. A dead name server delays only its own hosts, and ten thousand URLs of one
-host need one lookup (faults 6 and 33). A lookup whose name server failed is retried until its timeout, which
-uses up no attempt of a URL (fault 63).
+In: host names, in the scheduler's order. Out: a `HostAddresses` for each, passed to the callback `on_result`:
+its addresses, or the reason why it has none. A dead name server delays only its own hosts, and ten thousand
+URLs of one host need one lookup (faults 6 and 33). A lookup whose name server failed is retried until its
+timeout, which uses up no attempt of a URL (fault 63).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class HostAddresses(Struct, frozen=True):
 
     host: str
     addresses: tuple[str, ...] = ()
-    """Empty after a failure, and for a host that is an address itself."""
+    """Empty after a failure, and for a host that is itself an address."""
     failure: FailureKind | None = None
     """`dns` or `timeout_dns`."""
     message: str = ""
@@ -39,7 +39,7 @@ class HostAddresses(Struct, frozen=True):
     seconds: float = 0.0
     """The lookup's duration."""
     transient: bool = False
-    """The name server failed: a retry may help."""
+    """Whether the name server failed, so that a retry may help."""
 
 
 class HostLookup:
@@ -92,7 +92,7 @@ class HostLookups:
         return len(self._lookups) >= self._resolver.most_threads
 
     def start_lookup(self, host: str) -> None:
-        """Start a lookup; the result of a host that is an address is reported at once."""
+        """Start a lookup. If the host is an address, the result is reported at once."""
         self._lookups[host] = lookup = HostLookup(self._clock())
         fixed = self._fixed.get(host)
         if fixed is not None or urls.is_address(host):
@@ -129,7 +129,7 @@ class HostLookups:
                 continue  # it needed no lookup, and its result was reported
             if lookup.pending.begun is None:
                 self._resolver.hurry()
-                break  # later ones have not started, either
+                break  # later ones have not started either
             if max(lookup.attempt_at, lookup.pending.begun) + self._timeout > now:
                 break
             late.append(host)

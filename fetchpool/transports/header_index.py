@@ -1,7 +1,8 @@
-"""Finds the header lines that decide about a body, in all lines of a response at once.
+"""Finds the header lines that determine the body, in all lines of a response at once.
 
 In: the header lines. Out: the first line of each such field, by its name. Nearly every response is searched
-for the same seven names, and nearly every server writes a name always alike: each spelling is looked at once.
+for the same seven names, and nearly every server always spells a name in the same way, so each spelling is
+examined only once.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ INDEXED = frozenset(
 SPACED_LENGTH, SPACED_CODING = "content-length ", "transfer-encoding "
 """Keys for these two with a blank before the colon, which are invalid (RFC 9112 section 5.1)."""
 REPEATED = "repeated"
-"""The key that says that a field of the index is repeated."""
+"""The key that marks a repeated field of the index."""
 OTHER = ""
 MAX_SPELLINGS = 4_096
 MAX_SPELLING = 64
-"""Bytes of a name; a longer one is none of the index, and is not stored."""
+"""Maximum length of a name in bytes; a longer one is not in the index, and is not stored."""
 
 _split = methodcaller("partition", b":")
 _first = itemgetter(0)
 _keys: dict[bytes, str] = {}
-"""By spelling, the key in the index; empty for a field that is not in it."""
+"""The key in the index for each spelling; empty for a field that is not in it."""
 
 
 def index(lines: list[bytes]) -> dict[str, bytes]:

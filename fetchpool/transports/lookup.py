@@ -13,7 +13,8 @@ from msgspec import Struct
 from fetchpool.model.failures import FailureKind
 
 MOST_ADDRESSES = 64
-"""Addresses kept of one name. Some names have thousands, and each request would carry them."""
+"""Maximum number of addresses kept of one name. Some names have thousands, and each request would carry
+them."""
 UNKNOWN = frozenset((socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY))
 """Errors of `getaddrinfo` that mean the name has no address; all others are temporary."""
 
@@ -65,8 +66,8 @@ class PendingLookup:
 
 
 def addresses_of(answers: Sequence[tuple[Any, ...]]) -> tuple[tuple[int, str, int], ...]:
-    """Return family, address and scope of each result, in the system's order. Of too many the first ones of
-    both families are kept, since one family may be unreachable from here."""
+    """Return family, address and scope of each result, in the system's order. If there are too many, the
+    first ones of both families are kept, since one family may be unreachable."""
     found = dict.fromkeys(
         (int(family), str(sockaddr[0]), sockaddr[3] if len(sockaddr) > 3 else 0)
         for family, _, _, _, sockaddr in answers

@@ -1,4 +1,4 @@
-"""Opens a transport by its name; only the chosen one is imported."""
+"""Opens a transport by its name. Imports only the chosen transport."""
 
 from __future__ import annotations
 

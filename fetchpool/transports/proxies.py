@@ -16,7 +16,7 @@ from fetchpool.model.record import TRANSIENT_STATUSES
 from fetchpool.transports.base import Failure, HopRequest
 
 DEFAULT_PORTS = {"https": 443}
-"""The port of other kinds of proxies without a port is 1080, as in curl (CURLOPT_PROXY)."""
+"""Default ports by scheme. For other schemes the port is 1080, as in curl (CURLOPT_PROXY)."""
 
 OF_THE_TARGET = frozenset((502, 504))
 """Statuses by which a working proxy reports that it could not reach the host."""
@@ -36,14 +36,14 @@ SOCKS_OF_ADDRESS = (*SOCKS_PASSING, 8)
 """Replies that may differ for another address of the same host."""
 NO_WAY = {
     FailureKind.REFUSED: "connection refused",
-    FailureKind.UNREACHABLE: "it can't be reached from here",
+    FailureKind.UNREACHABLE: "no route to it",
     FailureKind.RESET: "connection reset",
     FailureKind.EMPTY_REPLY: "it closed the connection",
     FailureKind.TRUNCATED: "it closed the connection",
 }
 """Failures of the proxy that may be temporary."""
 NOT_SOCKS = Failure(FailureKind.PROXY, "the proxy does not speak SOCKS 5")
-ANOTHER_AUTHENTICATION = Failure(FailureKind.PROXY, "the SOCKS proxy wants another way of authentication")
+ANOTHER_AUTHENTICATION = Failure(FailureKind.PROXY, "the SOCKS proxy requires another authentication method")
 WRONG_CREDENTIALS = Failure(FailureKind.PROXY, "the SOCKS proxy refused the user name or password")
 
 
@@ -52,7 +52,8 @@ def no_way(kind: FailureKind, message: str = "") -> Failure:
     not in `NO_WAY`."""
     transient = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
     words = NO_WAY.get(kind) or message or kind.replace("_", " ")
-    return Failure(FailureKind.PROXY, f"no way through the proxy: {words}", transient, proxy_down=transient)
+    message = f"cannot connect through the proxy: {words}"
+    return Failure(FailureKind.PROXY, message, transient, proxy_down=transient)
 
 
 def refused(status: int) -> Failure:
@@ -72,8 +73,8 @@ ADDRESS_REFUSED = frozenset(map(socks_refused, SOCKS_OF_ADDRESS))
 
 
 def time_for_address(seconds: float, addresses: int) -> float:
-    """Return the part of the connect timeout for the first of a host's addresses: half of what is left while
-    there is another one, as a SOCKS proxy takes one address at a time."""
+    """Return the part of the connect timeout for the first of a host's addresses: half of the time left if
+    there are more, since a SOCKS proxy takes one address at a time."""
     return seconds / 2 if addresses > 1 else seconds
 
 
@@ -85,7 +86,7 @@ def untried_addresses(hop: HopRequest, failure: Failure) -> tuple[str, ...]:
 
 
 class Proxy(Struct, frozen=True):
-    """The proxy that `FetchOptions.proxy` names."""
+    """The proxy in `FetchOptions.proxy`."""
 
     scheme: str
     """`http`, `https`, `socks5` (names are resolved here) or `socks5h` (by the proxy)."""

@@ -31,21 +31,23 @@ from fetchpool.transports.lookup import (
 )
 
 THREADS = 32
-"""Concurrent lookups, not counting stuck ones."""
+"""Maximum number of concurrent lookups, not counting stuck ones."""
 STUCK = 1.0
-"""Seconds after which a lookup counts as stuck: a dead name server holds a thread for `getaddrinfo`'s own
-half minute, and other names get another thread meanwhile."""
+"""Seconds after which a lookup counts as stuck: a dead name server holds a thread for half a minute,
+`getaddrinfo`'s own timeout, while other names get another thread."""
 MOST_THREADS = 256
-"""Including stuck ones. Once all threads are stuck, names wait, and their timeout does not run."""
+"""Maximum number of threads, including stuck ones. Once all are stuck, names wait without their timeout
+running."""
 POSITIVE_TTL = 60.0
-"""Seconds. The system does not report a name's TTL; browsers use a minute, too."""
+"""Seconds for which addresses are cached. The system does not report a name's TTL; browsers use a minute,
+too."""
 NEGATIVE_TTL = 5.0
 """Seconds for which a name that does not exist is cached, so that other workers do not repeat the lookup."""
 FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6}
 RETRY_DELAYS = (0.5, 1.0, 2.0)
 """Seconds before each retry of a lookup that failed temporarily."""
 MAX_CACHED = 10_000
-"""Names in the cache, about 10 MB; the least recently used are dropped."""
+"""Maximum number of names in the cache, about 10 MB; the least recently used are dropped."""
 
 
 class Resolver:
@@ -59,7 +61,7 @@ class Resolver:
         most_threads: int = MOST_THREADS,
         ip_version: str = "",
     ) -> None:
-        """Starts no thread yet. `ip_version`: `"4"` or `"6"` to return only such addresses."""
+        """Start no thread yet. `ip_version`: `"4"` or `"6"` to return only such addresses."""
         self._ip_version = ip_version
         self._threads = threads
         self.most_threads = max(threads, most_threads)
@@ -153,7 +155,7 @@ class Resolver:
             if callback in found.callbacks:
                 found.callbacks.remove(callback)
             if not found.callbacks and found in self._waiting:
-                # Not started: a dead name server must not leave a queue that grows with the list.
+                # Not started, since a dead name server must not leave a queue that grows with the list.
                 del self._waiting[found], self._names[host]
 
     def _find(self, host: str) -> PendingLookup:
@@ -196,8 +198,8 @@ class Resolver:
         return stuck
 
     def hurry(self) -> None:
-        """Start threads for waiting lookups if others have become stuck: to be called now and then by a
-        caller that waits."""
+        """Start threads for waiting lookups if others are stuck. A waiting caller must call this from time to
+        time."""
         with self._lock:
             for _ in range(len(self._waiting) - self._idle):
                 before = self._started
@@ -206,7 +208,7 @@ class Resolver:
                     break
 
     def _drop_oldest(self) -> None:
-        """Drop the least recently used finished lookup. Pending ones stay: there are no more of them than
+        """Drop the least recently used finished lookup. Pending ones stay; there are at most as many as
         workers."""
         for host, found in self._names.items():
             if found.done.is_set():
@@ -253,7 +255,7 @@ _shared_lock = threading.Lock()
 
 
 def shared(ip_version: str = "") -> Resolver:
-    """Return this process's resolver. A forked child gets its own: threads don't survive a fork."""
+    """Return this process's resolver. A forked child gets its own: since threads don't survive a fork."""
     with _shared_lock:
         if ip_version not in _shared:
             most = machine.lookups(MOST_THREADS)

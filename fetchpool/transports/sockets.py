@@ -1,4 +1,4 @@
-"""Reads and ends connections that belong to other code, by descriptor: what the kernel knows of a socket."""
+"""Examines and ends connections that belong to other code, by descriptor, with the help of the kernel."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TCP_SYN_SENT = 2
 
 
 def seconds_idle(descriptor: int) -> float:
-    """Return the seconds since a socket received its last byte; 0 when bytes wait to be read (the worker is
-    slow) or the connection is still being made (another timeout applies); infinite where the kernel does not
-    report it."""
+    """Return the seconds since a socket received its last byte; 0 if bytes are waiting to be read (the worker
+    is slow) or the connection is not established yet (another timeout applies); infinite if the kernel does
+    not report it."""
     if sys.platform != "linux":
         return float("inf")
     try:
@@ -41,14 +41,14 @@ def seconds_idle(descriptor: int) -> float:
 
 
 def peer_of(descriptor: int) -> str:
-    """Return the address that a socket is connected to; empty when it is not connected."""
+    """Return the address that a socket is connected to; empty if it is not connected."""
     with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:
         return str(connection.getpeername()[0])
     return ""
 
 
 def shut_down(descriptor: int) -> None:
-    """Shut down a connection in both directions, which wakes the thread that waits on it; the descriptor
+    """Shut down a connection in both directions, which wakes the thread that waits for it; the descriptor
     stays open."""
     # An error means that the socket is not connected (any more), so no thread can wait on it.
     with contextlib.suppress(OSError), socket_from_fd(descriptor) as connection:

@@ -1,22 +1,22 @@
 """The messages of failed TLS handshakes, the same for every transport: each names its fix, if there is one.
 
-In: the text with which a TLS library explains a failure. Out: a message in our own words.
+In: a TLS library's error text. Out: fetchpool's own message.
 """
 
 from __future__ import annotations
 
 UNKNOWN_ISSUER = (
-    "the certificate's issuer is not trusted: name its CA with --cacert, or verify no certificate with -k"
+    "the certificate's issuer is not trusted; name its CA with --cacert, or skip the verification with -k"
 )
-SELF_SIGNED = "the certificate is self-signed: trust it with --cacert, or verify no certificate with -k"
-OTHER_HOST = "the certificate is for another host; -k verifies no certificate"
-EXPIRED = "the certificate has expired; -k verifies no certificate"
+SELF_SIGNED = "the certificate is self-signed; trust it with --cacert, or skip the verification with -k"
+OTHER_HOST = "the certificate is for another host; -k skips the verification"
+EXPIRED = "the certificate has expired; -k skips the verification"
 NOT_YET_VALID = (
-    "the certificate is not valid yet, or this machine's clock is wrong; -k verifies no certificate"
+    "the certificate is not valid yet, or this machine's clock is wrong; -k skips the verification"
 )
 REVOKED = "the certificate was revoked"
-NO_TLS = "the server does not speak TLS on this port: http://?"
-CLIENT_CERTIFICATE = "the server requires a client certificate: --cert"
+NO_TLS = "the server does not speak TLS on this port; did you mean http://?"
+CLIENT_CERTIFICATE = "the server requires a client certificate; use --cert"
 
 MESSAGES: tuple[tuple[str, str], ...] = (
     ("certificate required", CLIENT_CERTIFICATE),
@@ -36,9 +36,9 @@ MESSAGES: tuple[tuple[str, str], ...] = (
     ("packet length too long", NO_TLS),
     ("record layer failure", NO_TLS),
 )
-"""What the texts of OpenSSL and libcurl contain, and our message; the first one applies."""
+"""Parts of the texts of OpenSSL and libcurl, with fetchpool's message; the first match applies."""
 ALERTS = ("ssl/tls alert ", "sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ")
-"""How OpenSSL's versions begin the text of an alert."""
+"""The start of the text of an alert in different versions of OpenSSL."""
 
 
 def tls_message(text: str) -> str:

@@ -21,8 +21,8 @@ TCP_ESTABLISHED = 1
 BYTES_RECEIVED = 128
 """Offset of tcpi_bytes_received in TCP_INFO, 64 bits, since Linux 4.1."""
 LARGE = 257
-"""Integers of the buffer for `ioctl`, which holds the GIL for more than 1,024 bytes: a thread that
-had to wait for the GIL again, milliseconds among many threads, would send its request long after this
+"""Number of integers in the buffer for `ioctl`, which holds the GIL for more than 1,024 bytes: a thread that
+had to reacquire the GIL, which takes milliseconds among many threads, would send its request long after this
 check."""
 Buffer: TypeAlias = "array[int]"
 """A buffer for `ioctl`; the first integer is the result."""
@@ -51,14 +51,14 @@ else:
         """Whether the kernel holds unread bytes."""
         try:
             with socket_from_fd(descriptor) as connection:
-                connection.setblocking(False)  # the system's flag, which both transports manage without
+                connection.setblocking(False)  # the system's flag, which both transports can do without
                 return bool(connection.recv(1, socket.MSG_PEEK))
         except OSError:
-            return False  # nothing waits, or the connection is closed, which its next use finds
+            return False  # nothing is waiting, or the connection is closed, which its next use will find
 
 
 def is_farewell(descriptor: int) -> bool:
-    """Whether the server has closed the connection: some send 408 when they close an idle one."""
+    """Whether the server has closed the connection: some servers send 408 when they close an idle one."""
     if sys.platform != "linux":
         return False
     try:
@@ -69,7 +69,7 @@ def is_farewell(descriptor: int) -> bool:
 
 
 def received(descriptor: int) -> int | None:
-    """Return how many bytes the connection has received; None where the kernel does not report it."""
+    """Return the number of bytes that the connection has received; None if the kernel does not report it."""
     if sys.platform != "linux":
         return None
     try:

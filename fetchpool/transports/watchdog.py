@@ -31,9 +31,9 @@ TICK = INTERVAL
 """Seconds between two checks, by which a deadline may be late. Ten checks a second of 2,000 idle watches cost
 a thousandth of one core."""
 NOTICED = 0.02
-"""Seconds that a server gets to notice a closed connection before another one is opened."""
+"""Seconds for a server to notice a closed connection before another one is opened."""
 CONNECT_LOST = 0.01
-"""Seconds of a hop that were lost, from which a connect timeout starts the hop anew."""
+"""Lost seconds of a hop from which a connect timeout restarts the hop."""
 IDLE_TICKS = 20
 """Checks without an active hop after which the thread sleeps until the next `start()` wakes it."""
 
@@ -42,10 +42,10 @@ class Watch:
     """The state of one worker's hop. All methods but `abort()` and `close()` are for the
     worker's own thread.
 
-    `start()`, `stop()` and `progress` take no lock: they run once per hop, or per read, in every
-    worker. The watchdog claims a hop first and checks again afterwards; a worker that stops meanwhile
-    sees the claim and waits until the claim is carried out or dropped. So neither reason nor shutdown
-    can reach the hop after the expired one.
+    `start()`, `stop()` and `progress` take no lock: they run once per hop, or per read, in every worker. The
+    watchdog claims a hop first and checks again afterwards; a worker that stops meanwhile sees the claim and
+    waits until it is carried out or dropped. So neither the reason nor the shutdown can reach the hop after
+    the expired one.
     """
 
     __slots__ = (
@@ -71,7 +71,7 @@ class Watch:
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
-        self._lock = threading.Lock()  # descriptors, and the carrying out of a claim
+        self._lock = threading.Lock()  # descriptors, and the execution of a claim
         self._descriptors: set[int] = set()
         self._speaking: int | None = None
         self._active = False
@@ -92,7 +92,7 @@ class Watch:
         return self._watchdog.clock.now()
 
     def start(self, now: float, max_time: float, read_timeout: float) -> None:
-        """Start a hop at `now`, as `now()` returns it. Times are seconds; `math.inf` sets no limit."""
+        """Start a hop at `now`, a result of `now()`. Times are seconds; `math.inf` sets no limit."""
         self._started = now
         self._deadline = now + max_time
         self._read_timeout = read_timeout
@@ -104,7 +104,7 @@ class Watch:
 
     def stop(self) -> FailureKind | None:
         """End the hop. Return None, or why its sockets were shut down: `timeout_total`, `timeout_read` or
-        `aborted`; the transport's own result is meaningless then."""
+        `aborted`; the transport's own result is then meaningless."""
         self._active = False
         if self._expired is None:
             return None
@@ -128,17 +128,17 @@ class Watch:
                 shut_down(descriptor)
 
     def use_socket(self, descriptor: int) -> None:
-        """Check only this socket, new or kept, over which the hop's request is sent, for the read timeout.
-        Bytes may wait unread on other kept connections (TLS close_notify, a server's 408), and would count as
-        the hop's."""
+        """Use only this socket, over which the hop's request is sent, for the read timeout. Unread bytes may
+        be waiting on other open connections (TLS close_notify, a server's 408), and would count as the
+        hop's."""
         self._speaking = descriptor
 
     def closed(self, descriptor: int) -> None:
-        """Unregister a socket. To be called *before* the descriptor is closed: its number may belong to
-        another thread right after."""
+        """Unregister a socket. Must be called *before* the descriptor is closed, since its number may belong
+        to another thread right afterwards."""
         with self._lock:
             self._descriptors.discard(descriptor)
-            self.progress += 1  # with no socket left the hop would look silent
+            self.progress += 1  # without a socket the hop would look silent
 
     def wait(self, event: threading.Event, timeout: float) -> None:
         """Wait for an event for up to `timeout` seconds; an abort sets the event."""
@@ -167,7 +167,7 @@ class Watch:
 
     def hang_up(self, ips: frozenset[str]) -> bool:
         """Close the idle connections to these addresses, whose server accepts few, for another worker. This
-        worker then finds them closed, as by the server. Return False when there was none."""
+        worker then finds them closed, as if by the server. Return False if there was none."""
         ended = False
         with self._lock:
             for descriptor in self._descriptors:
@@ -179,7 +179,7 @@ class Watch:
     # The watchdog's thread
 
     def check(self, now: float) -> bool:
-        """End the hop if it has expired. Return False when no hop is active."""
+        """End the hop if it has expired. Return False if no hop is active."""
         if not self._active:
             self._check_idle(now)
             return False
@@ -223,7 +223,7 @@ class Watch:
         with self._lock:
             if self._expired is not None:
                 return
-            self._expired = kind  # the claim: from here on `stop()` waits for the lock
+            self._expired = kind  # this is the claim: from here on `stop()` waits for the lock
             if not self._active or self._hops != hops or progress not in (None, self.progress):
                 self._expired = None
                 return
@@ -236,12 +236,12 @@ class Watchdog:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.waiting = True
-        """The thread sleeps: `Watch.start()` must call `wake()`."""
+        """Whether the thread sleeps, so that `Watch.start()` must call `wake()`."""
         self.keeps_for = math.inf
         """Seconds that an idle worker may keep its connections."""
         self._clock = clock
         self.clock = LimitClock(clock)
-        """For all times."""
+        """The clock for all times."""
         self._lock = threading.Lock()
         self._alarm = threading.Event()
         self._thread: threading.Thread | None = None
@@ -287,7 +287,7 @@ class Watchdog:
         return self.keeps_for < math.inf
 
     def check(self, now: float | None = None) -> bool:
-        """Check every watch at `now`, or at this moment. Return False when no hop is active."""
+        """Check every watch at `now`, or at the current time. Return False if no hop is active."""
         if now is None:
             now = self._clock() - self.clock.lost
         with self._lock:
@@ -310,7 +310,7 @@ class Watchdog:
             self._alarm.clear()
             self.waiting = True
             self.clock.rest()
-            # A hop that began before the flag was set woke no thread: this check finds the hop.
+            # A hop that began before the flag was set did not wake the thread; this check finds it.
             if not self.check():
                 self._alarm.wait()
             self.clock.run()
@@ -324,7 +324,7 @@ _shared_lock = threading.Lock()
 
 def shared() -> Watchdog:
     """Return this process's watchdog, with its thread running: during a hop it would be too late to find that
-    no thread can be started. A forked child gets its own: threads don't survive a fork. Raises
+    no thread can be started. A forked child gets its own, since threads don't survive a fork. Raises
     `NoThreadError`."""
     global _shared
     with _shared_lock:

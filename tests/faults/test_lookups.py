@@ -39,8 +39,8 @@ class AwayAtFirst:
 
 @in_every_way
 def test_63_a_name_server_that_is_briefly_unavailable_costs_no_url(server: FaultServer, way: Way) -> None:
-    """If it says "try again" (EAI_AGAIN), it is asked again, half a second and a second later,
-    while the URLs of its hosts wait. This does not count as an attempt, and works without retries."""
+    """If it says "try again" (EAI_AGAIN), it is asked again after half a second and another second, while the
+    URLs of its hosts wait. This does not count as an attempt, and works without retries."""
     name_server, rows = AwayAtFirst(2), Rows()
     urls = [server.url(f"ok?{number}", host=f"h{number % 3}.test") for number in range(30)]
     engine_for(way, IterableSource(urls), rows, Resolver(lookup=name_server), workers=4).run()

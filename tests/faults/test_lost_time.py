@@ -73,8 +73,8 @@ def held() -> Iterator[Held]:
 def test_74_a_stopped_process_group_causes_no_timeout(
     held: Held, tmp_path: Path, way: Way, limit: tuple[str, str]
 ) -> None:
-    """SIGSTOP to all, a laptop's sleep: the servers get their time when it goes on. No retry is counted, and
-    no request is repeated."""
+    """SIGSTOP to all, a laptop's sleep: the servers get their time when the group continues. No retry is
+    counted, and no request is repeated."""
     (tmp_path / "urls").write_text("".join(f"http://127.0.0.1:{held.port}/{n}\n" for n in range(6)))
     options = ("--executor", way.executor, "--transport", way.transport, "-w", "6", *limit, "-q")
     run = runner.popen(

@@ -85,7 +85,7 @@ def send(http2: H2Connection, left: dict[int, memoryview]) -> bool:
 @pytest.mark.parametrize("most", [None, 64 * MEBIBYTE])
 def test_60_a_stream_that_waits_for_its_decoder_holds_up_no_other(most: int | None) -> None:
     """The other streams of the connection are received to their ends while the bomb is decoded, and the bomb
-    itself goes on afterwards, or is refused for its size. Every row has the size of its own body."""
+    itself continues afterwards, or is refused for its size. Every row has the size of its own body."""
     ended: list[str] = []
     with (
         EndingServer(serve, "h2") as server,

@@ -72,7 +72,8 @@ def test_65_a_proxy_that_closes_the_connection_is_retried(
     """A connection that ends during CONNECT or the SOCKS handshake."""
     with Proxy(at_first=[how]) as proxy:
         outcome = attempt(way, TARGET, f"{scheme}://127.0.0.1:{proxy.port}")
-    assert (outcome.record.error, outcome.record.errormsg) == ("proxy", f"no way through the proxy: {words}")
+    assert outcome.record.error == "proxy"
+    assert outcome.record.errormsg == f"cannot connect through the proxy: {words}"
     assert is_transient(outcome)
 
 
@@ -147,7 +148,7 @@ def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     [row] = fetch_urls(way, [TARGET], proxy=f"http://127.0.0.1:{port}", retry=1, retry_delay=0)
-    assert (row.error, row.errormsg) == ("proxy", "no way through the proxy: connection refused")
+    assert (row.error, row.errormsg) == ("proxy", "cannot connect through the proxy: connection refused")
     assert row.num_retries == 1
 
 
@@ -193,7 +194,7 @@ sys.exit(main())
 @over_each_transport
 @measured
 def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> None:
-    """The run pauses, gives the proxy up, and every URL has a row that says so; the exit code is that of
+    """The run pauses, then abandons the proxy, and every URL has a row that says so; the exit code is that of
     failed URLs."""
     urls = [f"http://127.0.0.{number % 50 + 1}/{number}" for number in range(300)]
     with ports.refused() as port:

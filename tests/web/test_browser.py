@@ -153,7 +153,7 @@ def test_a_reloaded_page_has_the_run_from_its_start(browser: Browser, page: Page
 
 def test_a_page_that_is_gone_is_said_to_be(browser: Browser, page: PageProcess) -> None:
     page.process.kill()
-    browser.wait_for("no answer for")
+    browser.wait_for("no response for")
     assert "100 of 1,000 URLs" in browser.words
 
 

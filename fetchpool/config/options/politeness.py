@@ -1,4 +1,4 @@
-"""Options of the group "Politeness": how much a host has to bear."""
+"""Options of the group "Politeness": limits of the load on hosts."""
 
 from __future__ import annotations
 

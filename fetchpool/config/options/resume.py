@@ -1,4 +1,4 @@
-"""Options of the group "Resume": how a run goes on from an earlier output."""
+"""Options of the group "Resume": how a run continues from an earlier output."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ help -h =
 compressed + bodies are requested compressed, and counted decompressed
 fail -f + a status of 400 or more is a failure, and its row says so; --accept names others
 location -L + redirects are followed; --no-follow stops at the first
-parallel -Z + ten fetches at once; --workers N says how many
+parallel -Z + ten concurrent fetches; --workers N changes that
 show-error -S + errors are always printed
 path-as-is - URLs are normalised as browsers do
 basic + with -u
@@ -87,11 +87,11 @@ form-string - multipart forms are not offered; --data sends a form
 get -G - write the query into the URLs
 happy-eyeballs-timeout-ms + other addresses are tried after 200 to 250 ms
 hsts - a list says http or https for each URL
-http0.9 - such a response is the failure protocol
+http0.9 - such a response fails as protocol
 http1.0 -0 > --http1.1
 http2-prior-knowledge - HTTP/2 is negotiated by TLS; --http2
 http3-only > --http3
-ignore-content-length - a body that is shorter than its length is the failure truncated
+ignore-content-length - a body shorter than its length fails as truncated
 junk-session-cookies -j + cookies without an expiry last for one run
 keepalive-cnt - --read-timeout notices silent connections
 keepalive-time - --read-timeout notices silent connections
@@ -142,7 +142,7 @@ socks5-basic > --proxy socks5://NAME:PASSWORD@HOST:PORT
 socks5-hostname > --proxy socks5h://HOST:PORT
 speed-limit -Y > --read-timeout
 speed-time -y > --read-timeout
-stderr > 2>FILE of the shell
+stderr > 2>FILE in the shell
 styled-output + colours are for terminals only
 time-cond -z > --refresh OLD
 tlsv1 -1 > --tlsv1.2
@@ -154,9 +154,9 @@ trace-config - --verbose prints failures, --warc FILE.warc.gz keeps what was sen
 trace-ids + a row has urlnum, the position in the list
 trace-time + a row has its timestamp
 upload-file -T - the same file for every URL; use -X PUT --json @FILE with -H 'Content-Type: TYPE'
-url > INPUT, a file with one URL a line
+url > INPUT, a file with one URL per line
 url-query - write the query into the URLs
-variable - the shell has variables
+variable - use variables of the shell
 write-out -w = for text output, also -W (-w is --workers)
 xattr - the row has what curl stores there
 disable -q > --no-config
@@ -188,66 +188,66 @@ dns-interface > --interface
 dns-ipv4-addr > --interface
 dns-ipv6-addr > --interface
 local-port - the system chooses ports
-ip-tos - sockets have the system's settings
-vlan-priority - sockets have the system's settings
-mptcp - sockets have the system's settings
-tcp-fastopen - sockets have the system's settings
-ech - TLS has the library's settings, except for --tls-max and --tlsv1.2
-cert-status - TLS has the library's settings
+ip-tos - the system's socket settings are used
+vlan-priority - the system's socket settings are used
+mptcp - the system's socket settings are used
+tcp-fastopen - the system's socket settings are used
+ech - the TLS library's defaults are used, except for --tls-max and --tlsv1.2
+cert-status - the TLS library's defaults are used
 cert-type - certificates are PEM files
-ciphers - TLS has the library's settings, except for --tls-max and --tlsv1.2
-crlfile - TLS has the library's settings
-curves - TLS has the library's settings
+ciphers - the TLS library's defaults are used, except for --tls-max and --tlsv1.2
+crlfile - the TLS library's defaults are used
+curves - the TLS library's defaults are used
 dump-ca-embed - use --cacert FILE
-egd-file - TLS has the library's settings
+egd-file - the TLS library's defaults are used
 engine - keys are PEM files
-false-start - TLS has the library's settings
+false-start - the TLS library's defaults are used
 key-type - keys are PEM files
 pinnedpubkey - use --cacert FILE
-random-file - TLS has the library's settings
-sigalgs - TLS has the library's settings
-ssl-allow-beast - TLS has the library's settings
+random-file - the TLS library's defaults are used
+sigalgs - the TLS library's defaults are used
+ssl-allow-beast - the TLS library's defaults are used
 ssl-auto-client-cert - use --cert FILE
-ssl-no-revoke - TLS has the library's settings
-ssl-revoke-best-effort - TLS has the library's settings
+ssl-no-revoke - the TLS library's defaults are used
+ssl-revoke-best-effort - the TLS library's defaults are used
 ssl-sessions - a TLS session is not kept beyond its connections
 sslv2 -2 - it is broken
 sslv3 -3 - it is broken
-tls-earlydata - TLS has the library's settings
-tls13-ciphers - TLS has the library's settings
-tlsauthtype - TLS has the library's settings
-tlspassword - TLS has the library's settings
-tlsuser - TLS has the library's settings
+tls-earlydata - the TLS library's defaults are used
+tls13-ciphers - the TLS library's defaults are used
+tlsauthtype - the TLS library's defaults are used
+tlspassword - the TLS library's defaults are used
+tlsuser - the TLS library's defaults are used
 proxy-anyauth > --proxy http://NAME:PASSWORD@HOST:PORT (Basic)
 proxy-ca-native - use --cacert FILE
 proxy-cacert > --cacert, which is for proxies, too
 proxy-capath - use --cacert FILE
-proxy-cert - a proxy's certificate is not asked for
-proxy-cert-type - a proxy's certificate is not asked for
-proxy-ciphers - TLS has the library's settings
-proxy-crlfile - TLS has the library's settings
+proxy-cert - client certificates for proxies are not supported
+proxy-cert-type - client certificates for proxies are not supported
+proxy-ciphers - the TLS library's defaults are used
+proxy-crlfile - the TLS library's defaults are used
 proxy-digest - proxies get Basic authentication
-proxy-header - proxies get no headers of their own
-proxy-http2 - proxies are spoken to by HTTP/1.1
-proxy-http3 - proxies are spoken to by HTTP/1.1
+proxy-header - extra headers for proxies are not supported
+proxy-http2 - proxies are used over HTTP/1.1
+proxy-http3 - proxies are used over HTTP/1.1
 proxy-insecure > --insecure, for proxies, too
-proxy-key - a proxy's certificate is not asked for
-proxy-key-type - a proxy's certificate is not asked for
+proxy-key - client certificates for proxies are not supported
+proxy-key-type - client certificates for proxies are not supported
 proxy-negotiate - proxies get Basic authentication
 proxy-ntlm - proxies get Basic authentication
-proxy-pass - a proxy's certificate is not asked for
+proxy-pass - client certificates for proxies are not supported
 proxy-pinnedpubkey - use --cacert FILE
 proxy-service-name - proxies get Basic authentication
-proxy-ssl-allow-beast - TLS has the library's settings
-proxy-ssl-auto-client-cert - a proxy's certificate is not asked for
-proxy-tls13-ciphers - TLS has the library's settings
-proxy-tlsauthtype - TLS has the library's settings
-proxy-tlspassword - TLS has the library's settings
-proxy-tlsuser - TLS has the library's settings
-proxy-tlsv1 - TLS has the library's settings
-socks5-gssapi - SOCKS proxies get a name and a password
-socks5-gssapi-nec - SOCKS proxies get a name and a password
-socks5-gssapi-service - SOCKS proxies get a name and a password
+proxy-ssl-allow-beast - the TLS library's defaults are used
+proxy-ssl-auto-client-cert - client certificates for proxies are not supported
+proxy-tls13-ciphers - the TLS library's defaults are used
+proxy-tlsauthtype - the TLS library's defaults are used
+proxy-tlspassword - the TLS library's defaults are used
+proxy-tlsuser - the TLS library's defaults are used
+proxy-tlsv1 - the TLS library's defaults are used
+socks5-gssapi - SOCKS proxies get a user name and password
+socks5-gssapi-nec - SOCKS proxies get a user name and password
+socks5-gssapi-service - SOCKS proxies get a user name and password
 """
 
 OTHER_PROTOCOLS = """

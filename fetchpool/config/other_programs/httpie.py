@@ -20,8 +20,8 @@ unsorted - rows are JSON lines; use jq
 no-sorted - rows are JSON lines; use jq
 no-unsorted - rows are JSON lines; use jq
 format-options - rows are JSON lines; use jq
-response-charset - bodies are bytes, and a --parse function gets text
-response-mime - bodies are bytes, and a --parse function gets text
+response-charset - bodies are stored as bytes; a --parse function gets text
+response-mime - bodies are stored as bytes; a --parse function gets text
 print -p - --keep headers puts them into the rows, --warc FILE.warc.gz keeps what was sent and received
 headers -h > --keep headers, which puts them into the rows; --header sends one
 meta -m ! -m is the total time, --max-time; -o rows.jsonl has the times
@@ -29,7 +29,7 @@ body -b ! -b is a cookie, --cookie; --save DIR saves bodies
 verbose -v ! a line for each failure and retry
 all > --warc FILE.warc.gz
 history-print -P > --warc FILE.warc.gz
-stream -S + rows are written as they come
+stream -S + rows are written as they are completed
 output -o ! the file of the rows, one for each URL; bodies are saved by --save DIR
 download -d ! -d is a request's body, --data; bodies are saved by --save DIR
 continue -c ! -c is the cookie jar; --resume continues a run
@@ -40,16 +40,16 @@ auth -a > --user NAME:PASSWORD
 auth-type -A ! -A is the User-Agent; -u sends Basic authentication, -H 'Authorization: Bearer TOKEN' a token
 ignore-netrc + .netrc is read only with --netrc
 offline > --dry-run
-proxy = one for all protocols
+proxy = one proxy for all protocols
 follow -F + redirects are followed; --no-follow stops at the first
 max-redirects > --max-redirs
-max-headers + 300 kB of headers are the most
+max-headers + the limit is 300 kB of headers
 timeout > --max-time
 check-status + a status of 400 or more is a failure
 path-as-is - URLs are normalised as browsers do
 verify > --cacert FILE or --insecure
 ssl > --tlsv1.2, --tlsv1.3 and --tls-max
-ciphers - TLS has the library's settings
+ciphers - the TLS library's defaults are used
 cert = PEM files
 cert-key > --key
 cert-key-pass > --cert FILE:PASSWORD
@@ -57,7 +57,7 @@ ignore-stdin + standard input is read only as the list
 help =
 manual > --help
 version =
-traceback - an internal error is reported by itself
+traceback - internal errors are always reported
 default-scheme + a URL without a scheme is http
 debug > --verbose
 """

@@ -26,7 +26,7 @@ verbose -v ! a line for each failure and retry
 version -V =
 http2 = curl transport only
 proxy ! its URL; --proxy env takes the environment's
-accept -A ! the statuses that are no failure; a list needs no filter of names (grep)
+accept -A ! the statuses that count as success; filter a list with grep
 
 tries -t > --retry N, the number of tries after the first
 timeout -T > --max-time
@@ -39,7 +39,7 @@ max-threads > --workers
 input-file -i > INPUT, the files without an option
 follow-sitemaps > --sitemap; with --recursive those that robots.txt names are read
 force-sitemap > --sitemap
-force-html -F - a list has one URL a line
+force-html -F - a list has one URL per line
 base -B - URLs in a list are absolute
 output-document -O > --save DIR for bodies, -o FILE for rows
 output-file -o ! the file of the rows, one for each URL; messages go to standard error
@@ -91,7 +91,7 @@ background -b - use & or nohup of the shell
 debug -d ! -d is a request's body, --data; for more messages --verbose
 progress ! bar, plain, json or none; --progress=dot is --progress plain here
 show-progress + progress is shown on a terminal
-force-progress - progress needs a terminal; otherwise a line appears now and then
+force-progress - progress needs a terminal; otherwise a line appears from time to time
 report-speed + rates are in bytes
 retry-connrefused + refused connections are retried
 retry-on-http-error > --retry-failed http_404, in a run with --resume
@@ -112,7 +112,7 @@ xattr - the row has what wget2 stores there
 dns-cache + a name is looked up once a minute
 dns-caching + a name is looked up once a minute
 dns-cache-preload > --resolve
-ignore-length - a body that is shorter than its length is the failure truncated
+ignore-length - a body shorter than its length fails as truncated
 start-pos > --range
 chunk-size - a body is fetched completely; --range
 config ! TOML, such as workers = 50
@@ -142,12 +142,12 @@ gnutls-options - TLS has the library's settings
 tls-false-start - TLS has the library's settings
 tls-resume - a TLS session is not kept beyond its connections
 tls-session-file - a TLS session is not kept beyond its connections
-crl-file - TLS has the library's settings
-dane - TLS has the library's settings
-egd-file - TLS has the library's settings
-random-file - TLS has the library's settings
-hpkp - TLS has the library's settings
-hpkp-file - TLS has the library's settings
+crl-file - the TLS library's defaults are used
+dane - the TLS library's defaults are used
+egd-file - the TLS library's defaults are used
+random-file - the TLS library's defaults are used
+hpkp - the TLS library's defaults are used
+hpkp-file - the TLS library's defaults are used
 ocsp - revocation is not checked
 ocsp-date - revocation is not checked
 ocsp-file - revocation is not checked
@@ -160,14 +160,14 @@ gnupg-homedir - signatures are not checked
 verify-sig - signatures are not checked
 verify-save-failed - signatures are not checked
 signature-extensions - signatures are not checked
-list-plugins - --parse package.module:function takes a function of yours
-local-plugin - --parse package.module:function takes a function of yours
-plugin - --parse package.module:function takes a function of yours
-plugin-dirs - --parse package.module:function takes a function of yours
-plugin-help - --parse package.module:function takes a function of yours
-plugin-opt - --parse package.module:function takes a function of yours
+list-plugins - --parse package.module:function runs your own function
+local-plugin - --parse package.module:function runs your own function
+plugin - --parse package.module:function runs your own function
+plugin-dirs - --parse package.module:function runs your own function
+plugin-help - --parse package.module:function runs your own function
+plugin-opt - --parse package.module:function runs your own function
 hyperlink - messages are plain text
-local-db - there are no databases besides the rows
+local-db - the rows are the only database
 max-concurrent-downloads -j > --workers
 max-connection-per-server > --per-host
 split -s - a body is fetched by one connection

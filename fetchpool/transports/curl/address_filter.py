@@ -26,7 +26,7 @@ class AddressFilter:
         """Why no socket could be opened."""
 
     def reset(self) -> None:
-        """Forget the results of the hop before."""
+        """Clear the results of the previous hop."""
         self.forbidden = ""
         self.failure = None
 
@@ -37,7 +37,7 @@ class AddressFilter:
             self.forbidden = where[0]  # another address of the same name may be public
             return pycurl.SOCKET_BAD
         try:
-            # Not the socket module's own class, whose repr() pycurl calls: this saves 15 µs.
+            # Not the socket module's own class, whose repr() pycurl would call: this saves 15 µs.
             connection = socket.SocketType(family, kind, protocol)
             os.close(os.dup(connection.fileno()))  # pycurl does so too, without reporting why it fails
             return connection

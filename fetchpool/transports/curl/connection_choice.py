@@ -1,4 +1,4 @@
-"""Sets which connections a hop may use: new or kept ones, and to which addresses.
+"""Sets which connections a hop may use: new or reused ones, and to which addresses.
 
 In: a `HopRequest`. Out: options of an easy handle, set only if they change. Most hops set none of them.
 """
@@ -20,7 +20,7 @@ class ConnectionChoice:
         self._filter = address_filter
         self._filters_all = filters_all
         self.is_special = False
-        """The last hop did not simply use a kept connection."""
+        """Whether the last hop had other options than the default."""
         self.closes = False
         self._fresh = self._public_only = False
 
@@ -50,6 +50,6 @@ class ConnectionChoice:
         self._require_fresh()
 
     def _require_fresh(self) -> None:
-        """Require a new connection where kept ones may have been checked by another policy."""
+        """Require a new connection if open ones may have been checked by another policy."""
         fresh = self._fresh or (self._public_only and not self._filters_all)
         self._curl.setopt(pycurl.FRESH_CONNECT, int(fresh))

@@ -2,7 +2,7 @@
 
 In: the descriptors that libcurl opens, and both ends of the connection on which a request is about to be
 sent. Out: whether it may be sent. Bytes received before a request was sent are never its response (RFC 9112
-section 9.2), and libcurl checks a kept connection at most once a second.
+section 9.2), and libcurl checks an open connection at most once a second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from fetchpool.transports.sockets import socket_from_fd
 from fetchpool.transports.unread import has_unread, new_buffer, received
 
 Ends = tuple[str, str, int, int]
-"""A connection: the peer's and our own address, the peer's and our own port, as libcurl reports them."""
+"""The ends of a connection: peer address, local address, peer port and local port, as libcurl reports
+them."""
 NO_SOCKET = -1
 
 
@@ -22,7 +23,7 @@ class Responded(Protocol):
     """The handle of a hop whose response has been received."""
 
     def check_response(self, descriptor: int) -> None:
-        """Note the response on this connection, and whether surplus bytes were received with it."""
+        """Record the response on this connection, and whether surplus bytes were received with it."""
 
 
 class Connections:
@@ -42,7 +43,7 @@ class Connections:
         """Connections whose surplus bytes the kernel does not show."""
         self.unchecked: dict[int, Responded] = {}
         """TLS connections whose last response has not been checked for surplus bytes yet, and its handle.
-        libcurl may pass such a connection to the next hop in the same call that ends the hop before."""
+        libcurl may pass such a connection to the next hop in the same call that ends the previous one."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -56,7 +57,7 @@ class Connections:
         self._open.add(descriptor)
 
     def closed(self, descriptor: int) -> None:
-        """Unregister a connection. Without this call, it is replaced when its number is used again."""
+        """Unregister a connection. Without this call, it is replaced when its descriptor is reused."""
         ends = self._ends.pop(descriptor, None)
         if ends is not None and self.descriptors.get(ends) == descriptor:
             del self.descriptors[ends]
@@ -77,7 +78,7 @@ class Connections:
         return self.descriptors.get(ends, NO_SOCKET)
 
     def record_response(self, descriptor: int, records: int, before: int) -> bool:
-        """Note an HTTP/1 response over TLS. Return whether all bytes since the last one were in so many
+        """Record an HTTP/1 response over TLS. Return whether all bytes since the last one were in `records`
         bytes of processed records. `before`: bytes received before TLS began, for the first response."""
         before_it = self.responded.get(descriptor, before)
         now = self.responded[descriptor] = received(descriptor)

@@ -1,8 +1,8 @@
 """An easy handle of libcurl, reused by hop after hop; only the options that differ are set again.
 
 In: a `HopRequest`. Out: a `HopResult`; the response goes to the hop's `ResponseHandler` (`receiver.py`).
-Connections, their timeout and protocol checks are libcurl's. The owner of a handle performs the transfer, and
-ends it at its deadline: alone (`transport.py`), or together with others (`pools/async_/pool.py`). libcurl
+libcurl handles connections, their timeout and protocol checks. The owner of a handle performs the transfer,
+and ends it at its deadline: alone (`transport.py`), or together with others (`pools/async_/pool.py`). libcurl
 would count the time in which this process was stopped.
 """
 
@@ -36,11 +36,11 @@ URL, PRIMARY_IP = pycurl.URL, pycurl.PRIMARY_IP
 NAMELOOKUP_TIME, TOTAL_TIME = pycurl.NAMELOOKUP_TIME_T, pycurl.TOTAL_TIME_T
 CONNECT_TIME, APPCONNECT_TIME = pycurl.CONNECT_TIME_T, pycurl.APPCONNECT_TIME_T
 STARTTRANSFER_TIME = pycurl.STARTTRANSFER_TIME_T
-"""Bound once, as every hop needs these."""
+"""Bound once, since every hop needs these."""
 LOWER_HEX = re.compile("%(?:[a-f]|[0-9A-F][a-f])")
 """Lower-case percent-encodings such as `%c3`, which libcurl converts to upper case in a path."""
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-"""Methods that may be sent again when it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
+"""Methods that may be repeated if it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
 
 
 class CurlHandle:
@@ -67,11 +67,11 @@ class CurlHandle:
         self._http2 = options.http_version == "2"
         self._secure = False
         self._data_before_request = False
-        """The request was not sent: unread bytes were waiting on its connection."""
+        """Whether the request was not sent because unread bytes were waiting on its connection."""
         self._sent_on = NO_SOCKET
         """The TLS connection of the last request."""
         self._is_checked = False
-        """Its response has been checked for surplus bytes."""
+        """Whether its response has been checked for surplus bytes."""
         self._surplus = False
         """The connection received bytes that belong to no response."""
         self.where = ""
@@ -146,7 +146,7 @@ class CurlHandle:
         return len(self.receiver.lines)
 
     def opened(self, descriptor: int) -> None:
-        """Note that libcurl opens a connection for the hop."""
+        """Record that libcurl opens a connection for the hop."""
         self._connections.opened(descriptor)
         self.new_connections.append(descriptor)
 
@@ -179,15 +179,15 @@ class CurlHandle:
         return pycurl.PREREQFUNC_ABORT
 
     def look_back(self, code: int) -> None:
-        """Record in what state the hop leaves its connection; to be called while libcurl still knows which
-        one it was."""
+        """Record the state in which the hop leaves its connection. Must be called while libcurl still knows
+        which one it was."""
         lines = self.receiver.lines
         if self.traced and self._connections.unchecked.get(self._sent_on) is self:
             del self._connections.unchecked[self._sent_on]
         if self._is_checked:
             return
         if not self.traced and (code or not self.new_connections):
-            return  # a plain connection's first response shows the server's kind
+            return  # the first response on a plain connection shows the type of server
         if not lines:
             return
         descriptor = self.curl.getinfo(pycurl.ACTIVESOCKET)
@@ -245,7 +245,7 @@ class CurlHandle:
         elif cut and hop.method != "HEAD" and not has_length(receiver.lines):
             failure = CUT
         elif not receiver.begun:
-            failure = receiver.begin(hop)  # no body: no callback has begun
+            failure = receiver.begin(hop)  # without a body no callback has begun
         if failure is not None:
             if failure is DATA_BEFORE_REQUEST:
                 again = not getinfo(pycurl.NUM_CONNECTS)

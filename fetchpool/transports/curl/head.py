@@ -15,8 +15,8 @@ BLANK = (CRLF, BARE)
 
 
 def parse_head(lines: list[bytes]) -> ResponseHead | None:
-    """Parse the final (non-1xx) header block; the lines after it are trailers. None when there is no such
-    block, or it is incomplete, or it can't be identified."""
+    """Parse the final (non-1xx) header block; the lines after it are trailers. None if there is no such
+    block, if it is incomplete, or if it can't be identified."""
     start = 0
     bare = BARE in lines  # computed once: there may be thousands of blocks
     while (end := _blank(lines, start, bare)) is not None:
@@ -30,7 +30,7 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
 
 
 def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
-    """Return where the block that begins at `start` ends; None if it doesn't. `bare`: line ends may be
+    """Return the end of the block that begins at `start`; None if it has no end. `bare`: line ends may be
     bare line feeds."""
     if bare:
         return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
@@ -58,13 +58,13 @@ def parse_status(line: bytes) -> tuple[int | None, str]:
 
 
 def has_length(lines: list[bytes]) -> bool:
-    """Whether the head has the body's length."""
+    """Whether the head contains the length of the body."""
     head = parse_head(lines)
     return head is not None and (head.status in BODILESS or "content-length" in head.headers)
 
 
 def is_keepable(lines: list[bytes]) -> bool:
-    """Whether a response's connection may carry the next one, according to its head."""
+    """Whether the connection may be reused after a response, according to its head."""
     return (
         lines[0].startswith(b"HTTP/1.1 ")
         and not any(line[:11].lower() == b"connection:" for line in lines)

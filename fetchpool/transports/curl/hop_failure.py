@@ -1,7 +1,6 @@
-"""Finds out why a hop failed: from libcurl's code and message, and from what its callbacks have recorded.
-
-In: the state of a handle after its hop. Out: a `Failure`. What a code of libcurl means is in `errors.py`;
-here it is decided which of several causes is the row's.
+"""Determines why a hop failed, from libcurl's code and message and from the records of its callbacks. In: the
+state of a handle after its hop. Out: a `Failure`. `errors.py` interprets libcurl's codes; this module decides
+which of several causes goes into the row.
 """
 
 from __future__ import annotations
@@ -63,7 +62,8 @@ class HopFailures:
             return forced
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return timeout_of(
-                # Without a message the hop was ended at its deadline, by a clock that began before libcurl's.
+                # Without a message, the hop was ended at its deadline, by a clock that started before
+                # libcurl's.
                 total=getinfo(pycurl.TOTAL_TIME_T) / 1e6 if message else hop.max_time,
                 resolved=bool(getinfo(pycurl.NAMELOOKUP_TIME_T) or getinfo(pycurl.PRIMARY_IP)),
                 max_time=hop.max_time,

@@ -1,4 +1,4 @@
-"""Finds the names that must be resolved before a hop, so that libcurl resolves none by itself.
+"""Finds the names that must be resolved before a hop, so that libcurl never resolves names itself.
 
 In: hops without addresses: those of a program's own `Pool`, of redirects and of proxies. Out: the name that
 must be resolved next, and the addresses for libcurl. libcurl's own lookups can't be cancelled: closing its
@@ -24,7 +24,7 @@ class HopNames:
     def __init__(self, options: FetchOptions, resolver: Resolver) -> None:
         self._resolver = resolver
         self._has_own_servers = bool(options.dns_servers)
-        """Whether libcurl resolves names by itself, with the name servers that the user set."""
+        """Whether libcurl resolves names itself, with name servers set by the user."""
         self._of_run = of_proxy(options.proxy)
         self._is_direct = not self._of_run[0]
         self._by_proxy: dict[str, tuple[str, bool]] = {}
@@ -73,8 +73,8 @@ def _has_address(authority: str) -> bool:
 
 
 def of_proxy(text: str | None) -> tuple[str, bool]:
-    """Return the name of a proxy that must be resolved, empty if there is none; and whether we resolve the
-    hosts of URLs. Most proxies are given the name."""
+    """Return the name of a proxy that must be resolved, empty if there is none; and whether the hosts of URLs
+    are resolved locally. Most proxies are given the name."""
     proxy = proxy_of(text)
     name = "" if proxy is None else proxy.host
     needs_lookup = bool(name) and ":" not in name and not urls.is_address(name)

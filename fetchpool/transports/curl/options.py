@@ -66,7 +66,7 @@ def new_curl(options: FetchOptions) -> pycurl.Curl:
 
 
 def http_version(options: FetchOptions) -> int:
-    """Return the HTTP version to offer: HTTP/2 by default only where a complete response can be distinguished
+    """Return the HTTP version to offer: HTTP/2 by default only if a complete response can be distinguished
     from a truncated one."""
     traced = traces_frames()  # has to be called for an explicit version, too
     return HTTP_VERSIONS[options.http_version or ("" if traced else "1.1")]

@@ -1,8 +1,8 @@
 """Passes the response that libcurl receives to the hop's handler, in libcurl's callbacks.
 
-In: header lines and body bytes. Out: calls of the hop's `ResponseHandler`, and the reason when a callback has
-to end the transfer. A body that takes long to decode is decoded in steps, with the transfer paused, where one
-thread serves several handles.
+In: header lines and body bytes. Out: calls of the hop's `ResponseHandler`, and the reason if a callback ends
+the transfer. If one thread serves several handles, a body that takes long to decode is decoded in steps, with
+the transfer paused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fetchpool.transports.curl.head import BLANK, parse_head, parse_status
 
 INVALID_STATUS_LINE = Failure(FailureKind.PROTOCOL, "invalid status line")
 SLICE = 0.05
-"""Seconds between two looks at whether a hop that waits is being cancelled."""
+"""Seconds between two checks whether a waiting hop is being cancelled."""
 
 
 class ProgressCounter(Protocol):
@@ -67,13 +67,13 @@ class CurlReceiver:
         self.size = 0
         """Bytes of the body received, without the framing of chunks."""
         self.begun = False
-        """The header block is complete, or its end was reached."""
+        """Whether the header block is complete, or the response has ended within it."""
         self.headed = False
-        """The handler has the head."""
+        """Whether the handler has received the head."""
         self.stopped = False
-        """The handler wants no more bytes, or the transfer has failed."""
+        """Whether the handler wants no more bytes, or the transfer has failed."""
         self.decoding = False
-        """The transfer is paused."""
+        """Whether the transfer is paused."""
         self.failure: Failure | None = None
         """Found by a callback, which can only end the transfer: it takes precedence over libcurl's code."""
         curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
@@ -88,13 +88,14 @@ class CurlReceiver:
         self.size = 0
 
     def clear(self) -> None:
-        """Drop the references to the hop, whose handler may hold a body: the next hop may be far off."""
+        """Drop the references to the hop, whose handler may hold a body, since the next hop may come much
+        later."""
         self.decoding = False
         self._hop = None
         self.lines.clear()
 
     def begin(self, hop: HopRequest) -> Failure | None:
-        """Pass the final header block to the handler; return a failure when there is none."""
+        """Pass the final header block to the handler; return a failure if there is none."""
         self.begun = True
         head = parse_head(self.lines)
         if head is not None:
@@ -109,8 +110,8 @@ class CurlReceiver:
 
     @property
     def has_invalid_status_line(self) -> bool:
-        """Whether the response begins with a line that is no status line. libcurl reads three digits
-        of `1000`, an interim response, and reports an empty reply."""
+        """Whether the response begins with a line that is not a status line. libcurl reads three digits of
+        `1000`, an interim response, and reports an empty reply."""
         return bool(self.lines) and parse_status(self.lines[0])[0] is None
 
     def begin_truncated(self, hop: HopRequest) -> None:
@@ -121,8 +122,8 @@ class CurlReceiver:
             hop.receiver.on_head(head)
 
     def go_on(self, all_received: bool) -> bool:
-        """Continue decoding for some milliseconds; return whether more is left. When nothing is, the transfer
-        continues, unless `all_received` or `stopped`."""
+        """Continue decoding for a few milliseconds; return whether more is left. If nothing is left, the
+        transfer continues, unless `all_received` or `stopped`."""
         hop = self._hop
         assert hop is not None
         handler = hop.receiver
@@ -141,7 +142,7 @@ class CurlReceiver:
 
     @property
     def ready_at(self) -> float:
-        """When `go_on()` can do something, on the monotonic clock."""
+        """The time from which `go_on()` can do something, on the monotonic clock."""
         return 0.0 if self._hop is None else self._hop.receiver.ready_at
 
     def _unpause(self) -> None:
@@ -172,7 +173,7 @@ class CurlReceiver:
         return 0
 
     def _decode(self, hop: HopRequest) -> bool:
-        """Decode what takes long, now or later; return whether more bytes are wanted."""
+        """Continue a long decoding now or later; return whether more bytes are wanted."""
         if self._paused is not None:
             if not self.decoding:
                 self.decoding = True

@@ -13,16 +13,16 @@ from __future__ import annotations
 from fetchpool.config.fetch_options import FetchOptions
 
 MAX_IDLE = 1000
-"""Hosts without a hop in flight whose entries stay."""
+"""Maximum number of hosts without a hop in flight whose entries stay."""
 MAX_IDLE_OF_THREAD = 100
-"""The same in the cache of a thread's handle, which keeps five connections: with hundreds of threads, each of
-which knew a thousand hosts, the entries took 100 MB."""
+"""The same in the cache of a thread's handle, which keeps five connections: with hundreds of threads and a
+thousand hosts in each, the entries took 100 MB."""
 FOR_EVER = -1
 A_MINUTE = 60
 
 
 def may_resolve(options: FetchOptions) -> bool:
-    """Whether libcurl resolves names by itself: only when the user set name servers."""
+    """Whether libcurl resolves names itself, which it does only with name servers set by the user."""
     return bool(options.dns_servers)
 
 
@@ -65,8 +65,8 @@ class ResolveCache:
         return lines
 
     def close(self, where: str, lines: list[str], addresses: tuple[str, ...] | None) -> None:
-        """End a hop. `lines`: what `open()` returned for it. `addresses`: what `open()` was given; None when
-        the hop failed, perhaps before libcurl read the lines."""
+        """End a hop. `lines`: the result of `open()`. `addresses`: the argument of `open()`; None if the hop
+        failed, possibly before libcurl read the lines."""
         self._hops[where] -= 1
         if not self._hops[where]:
             self._idle[where] = None

@@ -1,9 +1,9 @@
 """Reads libcurl's debug output for TLS records and HTTP/2 frames, which it does not report otherwise.
 
-In: libcurl's debug callback. Out: two findings, without a conclusion. An HTTP/2 stream that was reset with
-NO_ERROR before its END_STREAM is a complete response to libcurl (RFC 9113 section 8.1: it is not). And bytes
-after a response may stay in OpenSSL's buffers unnoticed: libcurl reads no more of a body than its length,
-which may end within a record, and OpenSSL reads ahead in complete records.
+In: libcurl's debug callback. Out: two findings, which other modules interpret. An HTTP/2 stream that was
+reset with NO_ERROR before its END_STREAM is a complete response to libcurl (RFC 9113 section 8.1: it is not).
+And bytes after a response may stay in OpenSSL's buffers unnoticed: libcurl reads no more of a body than its
+length, which may end within a record, and OpenSSL reads ahead in complete records.
 
 Only https is traced, which costs 3 µs for each fetch, and 8 for one with HTTP/2; plain HTTP/1.1 has neither
 frames nor records.
@@ -34,8 +34,8 @@ DATA_RECORD = 0x17
 RECORD_HEADER, INNER_TYPE = 5, 1
 """Lengths that distinguish OpenSSL's messages (SSL_CTX_set_msg_callback)."""
 EXACT = frozenset((16, 17, 24))
-"""Bytes of each record in addition to its data, where the number is constant: ChaCha20 and AES-GCM of TLS
-1.2, and all ciphers of TLS 1.3. Block ciphers pad."""
+"""Bytes of each record in addition to its data, for ciphers with a constant number: ChaCha20 and AES-GCM of
+TLS 1.2, and all ciphers of TLS 1.3. Block ciphers add padding."""
 OPENED = re.compile(rb"\[HTTP/2\] \[(\d+)\] OPENED stream ")
 RECEIVED = re.compile(
     rb"\[HTTP/2\] \[(\d+)\] <- FRAME\[(?:(?:DATA|HEADERS), .*eos=(1)|RST_STREAM, .*error=0\])"
@@ -63,7 +63,8 @@ def traces_frames() -> bool:
 
 
 class Streams:
-    """The HTTP/2 streams of one connection pool. Frames are reported to any transfer that happens to read."""
+    """The HTTP/2 streams of one connection pool. Frames are reported to whichever transfer happens to
+    read."""
 
     def __init__(self) -> None:
         self.ended: set[Stream] = set()
@@ -115,7 +116,7 @@ class CurlTrace:
 
     @property
     def multiplexed(self) -> bool:
-        """Note that the hop uses an HTTP/2 stream."""
+        """Record that the hop uses an HTTP/2 stream."""
         return self._stream is not None
 
     def on_debug(self, kind: int, data: bytes) -> None:
@@ -151,8 +152,8 @@ class CurlTrace:
             self._came = self._last = 0
 
     def has_surplus(self, size: int | None) -> bool:
-        """Whether more than a response of that many bytes, with its head, may have been received; None if
-        it was chunked, since libcurl reads chunked responses to the end of the available data."""
+        """Whether more than a response of this size, including its head, may have been received; None if it
+        was chunked, since libcurl reads chunked responses to the end of the available data."""
         if size is None:
             return self._leftovers
         return self._overhead not in EXACT or self._came != size

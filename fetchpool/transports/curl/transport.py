@@ -1,7 +1,6 @@
-"""The curl transport (pycurl): performs one hop after the other, blocking. The default transport.
-
-In: a `HopRequest`. Out: a `HopResult`. Options and results are `handle.py`'s; this module performs the
-transfer, and tells the watchdog which connection to check.
+"""The curl transport (pycurl), the default: performs one hop after the other, blocking. In: a `HopRequest`.
+Out: a `HopResult`. `handle.py` sets the options and makes the results; this module performs the transfer, and
+tells the watchdog which connection to check.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class CurlTransport:
             self._handle.curl.setopt(pycurl.NOPROGRESS, 0)
             self._handle.curl.setopt(pycurl.XFERINFOFUNCTION, self._ends)
         self._where = ""
-        """The authority of the hop before."""
+        """The authority of the previous hop."""
         self._identifies = False
         """Whether PREREQFUNCTION is set."""
 
@@ -82,7 +81,7 @@ class CurlTransport:
         if code == pycurl.E_OPERATION_TIMEDOUT and ended is None and lost >= watchdog.CONNECT_LOST:
             handle.finish(code, message)
             hop.max_time -= watch.now() - now
-            return self.perform(hop)  # it was not all the host's time, and nothing was sent
+            return self.perform(hop)  # not all of the time was the host's, and nothing was sent
         # Also when libcurl reports success: for a body without a length the shutdown was its end.
         response = handle.finish(code, message, FORCED.get(ended) if ended else None)
         if seconds:
@@ -117,8 +116,8 @@ class CurlTransport:
         self._watch.opened(descriptor)
         self._handle.opened(descriptor)
         self._watch.use_socket(descriptor)  # until the request is sent
-        # A hop that is being ended looks to libcurl like a kept connection that was closed: it would
-        # try again with another one.
+        # To libcurl, a hop that is being ended looks like a reused connection that was closed: it would retry
+        # with another one.
         return pycurl.SOCKOPT_ERROR if self._watch.ending else pycurl.SOCKOPT_OK
 
     def _must_identify(self) -> bool:

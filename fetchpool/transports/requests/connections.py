@@ -27,7 +27,7 @@ from fetchpool.transports.requests.trace import Phase
 from fetchpool.transports.unread import has_unread, is_farewell
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-"""Methods that may be sent again when it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
+"""Methods that may be repeated if it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
 
 
 class HopConnection(HTTPConnection):
@@ -43,8 +43,8 @@ class HopConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether a kept connection is usable, as urllib3 asks. Not with unread bytes on it: they can't be
-        the response to a request that was not sent yet (RFC 9112 section 9.2)."""
+        """Whether an open connection can be reused; called by urllib3. It can't if it has unread bytes, which
+        can't be the response to a request that was not sent yet (RFC 9112 section 9.2)."""
         if self.has_surplus:
             self._dialer.trace.surplus = True
             return False
@@ -83,8 +83,8 @@ class HopTlsConnection(HopConnection, HTTPSConnection):
 
 
 class HopPool(HTTPConnectionPool):
-    """The kept connection to an origin, or to a forwarding proxy. There is only one, since a transport
-    makes one hop at a time."""
+    """The open connection to an origin, or to a forwarding proxy. There is only one, since a transport
+    performs one hop at a time."""
 
     ConnectionCls = HopConnection
 

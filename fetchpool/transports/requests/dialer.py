@@ -1,8 +1,8 @@
 """Opens connections for the requests transport: DNS, addresses, TCP, SOCKS and TLS.
 
-In: a host, a port and the hop in progress. Out: a connected socket that the watchdog knows, or an exception
-within the hop's connect timeout. The module decides nothing except which addresses a hop may connect to that
-is restricted to public ones.
+In: a host, a port and the hop in progress. Out: a connected socket that is registered with the watchdog, or
+an exception within the hop's connect timeout. The only decision made here is which addresses a hop may
+connect to if it is restricted to public ones.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Dialer:
         connection.close()
 
     def check_literal(self, host: str) -> None:
-        """Check a host that a proxy will resolve: only an address can be checked."""
+        """Check a host that a proxy will resolve, which is only possible if it is an address."""
         if self.trace.hop.public_only and parse_ip(host, 0) is not None:
             self._check_address(host)
 
@@ -166,7 +166,7 @@ class Dialer:
         return addresses
 
     def _first_address(self, host: str, port: int) -> str:
-        """Return the address for a SOCKS proxy, which has a part of the time if there are others."""
+        """Return the address for a SOCKS proxy, which gets only a part of the time if there are others."""
         trace = self.trace
         ips = tuple(address.ip for address in self._addresses(host, port, checked=True))
         trace.gives_address = True
@@ -215,7 +215,7 @@ class Dialer:
 
 
 def bind(connection: socket.socket, interface: str, family: int) -> None:
-    """Have a socket connect from an interface or an address of ours. Raises `OSError`."""
+    """Bind a socket to an interface or a local address. Raises `OSError`."""
     address = parse_ip(interface, 0)
     if address is None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
@@ -264,9 +264,8 @@ def _renew() -> None:
 
 def context_for(settings: TlsSettings, *, checks_host: bool = True) -> ssl.SSLContext:
     """Return the process's TLS context for these settings: reading the certificates takes 20 ms and a
-    megabyte, too much for each of two thousand workers.
-
-    Raises `OSError` or `ssl.SSLError` when a file can't be read.
+    megabyte, too much for each of two thousand workers. Raises `OSError` or `ssl.SSLError` if a file can't be
+    read.
     """
     with _contexts_lock:
         context = _contexts.get((settings, checks_host))

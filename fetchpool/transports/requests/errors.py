@@ -1,8 +1,8 @@
 """Maps the exceptions of requests, urllib3, `http.client`, `ssl` and sockets to failure kinds.
 
-In: an exception, and the hop's phase. Out: a `Failure` with our own message. The only such table; a test
-fails when a library has an exception that is missing here. No message contains a URL's query, a repr, or
-anything that a server sent.
+In: an exception, and the hop's phase. Out: a `Failure` with fetchpool's own message. This is the only such
+table; a test fails if a library has an exception that is missing here. No message contains a URL's query, a
+repr, or anything that a server sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.tls_messages import OTHER_HOST, tls_message
 
 MAX_DETAIL = 200
-"""Characters of a library's message."""
+"""Maximum number of characters of a library's message."""
 
 WRAPPERS: tuple[type[Exception], ...] = (
     requests_errors.ConnectionError,
@@ -38,7 +38,7 @@ WRAPPERS: tuple[type[Exception], ...] = (
     urllib3_errors.ProxyError,
     urllib3_errors.SSLError,
 )
-"""Exceptions that only wrap another one, which has the reason."""
+"""Exceptions that only wrap another one with the actual reason."""
 
 KINDS: dict[type[Exception], FailureKind] = {
     # Sockets. A plain OSError is mapped by its errno, below.
@@ -159,7 +159,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
     if isinstance(cause, ProxyError):
         return cause.failure
     if isinstance(cause, TransportError | ResolveError):
-        kind, message = cause.kind, str(cause)  # our own exceptions
+        kind, message = cause.kind, str(cause)  # fetchpool's own exceptions
     else:
         kind = kind_of(cause, trace.phase)
         if kind is FailureKind.TIMEOUT_CONNECT and trace.hop.max_time <= trace.hop.connect_timeout:
@@ -206,7 +206,7 @@ def kind_of(error: Exception, phase: Phase = Phase.CONNECT) -> FailureKind:
 
 
 def detail_of(error: Exception) -> str:
-    """Return the message of OpenSSL or the system, where it helps and can't contain anything from a
+    """Return the message of OpenSSL or the system, if it is helpful and can't contain anything from a
     server."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return one_line(tls_message(error.verify_message), MAX_DETAIL)

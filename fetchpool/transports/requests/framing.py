@@ -1,6 +1,5 @@
-"""Validates the headers of an HTTP/1.1 response that say where its body ends (RFC 9112 section 6).
-
-In: header lines. Out: the framing, or a `TransportError` for what libcurl refuses too.
+"""Validates the headers that determine the end of an HTTP/1.1 response's body (RFC 9112 section 6). In:
+header lines. Out: the framing, or a `TransportError` for anything that libcurl also rejects.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ def end_of_block(buffer: bytearray, start: int) -> int:
 
 
 def check_headers(lines: list[bytes]) -> dict[bytes, list[bytes]]:
-    """Return the values of the framing headers. Raises `TransportError` for what libcurl rejects, too: too
-    many or too long lines, a line without a colon."""
+    """Return the values of the framing headers. Raises `TransportError` for anything that libcurl also
+    rejects: too many or too long lines, a line without a colon."""
     if len(lines) > MAX_HEADERS:
         raise TransportError(FailureKind.PROTOCOL, f"more than {MAX_HEADERS} headers")
     framing: dict[bytes, list[bytes]] = {}

@@ -1,8 +1,8 @@
 """Connects to the first of a host's addresses that accepts (RFC 8305, "Happy Eyeballs").
 
 In: addresses, in order of preference. Out: a connected socket, or the exception of the address that failed
-last. The next address is tried when the one before has failed, or has not answered for a moment; late
-connections are closed. Without this, a dead address would cost each connection half of its time.
+last. The next address is tried when the previous one has failed, or has not responded for a moment; late
+connections are closed. Otherwise a dead address would cost each connection half of its time.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Race:
     def run(
         self, time_left: Callable[[], float], ending: Callable[[], bool]
     ) -> tuple[socket.socket, Address]:
-        """Return the connected socket. `time_left` raises `TimeoutError` when no time is left; when the
-        hop is `ending`, no further address is tried. Raises `OSError`."""
+        """Return the connected socket. `time_left` raises `TimeoutError` if no time is left; if the hop is
+        `ending`, no further address is tried. Raises `OSError`."""
         next_at = monotonic()
         with selectors.DefaultSelector() as selector:
             try:

@@ -1,8 +1,8 @@
 """Reads one HTTP/1.1 response from a connection (RFC 9112), strictly and in bounded memory.
 
 In: a connected socket, plain or TLS. Out: the final header block, then the body as received, transfer coding
-removed. The module decodes no content, opens and closes nothing, and knows no deadline: the owner of the
-socket shuts it down, which ends the response.
+removed. The module decodes no content, opens and closes nothing, and has no deadline: the owner of the socket
+shuts it down, which ends the response.
 
 `http.client`'s own reader is not used: it takes 103 for a final response, silently ends a header block at the
 first line that it can't parse, allows only a hundred headers, accepts a chunk size of -5, ignores conflicting
@@ -27,13 +27,13 @@ from fetchpool.transports.requests.framing import (
 )
 
 MAX_HEAD = 300 * 1024
-"""Bytes of all header blocks of a response, and of its trailers; libcurl's limit
+"""Maximum size of all header blocks of a response, and of its trailers, in bytes; libcurl's limit
 (MAX_HTTP_RESP_HEADER_SIZE). A server that sends more would keep a core busy until the deadline."""
 MAX_CHUNK_LINE = 16 * 1024
-"""Bytes of a chunk's size with its extensions, and of one trailer."""
+"""Maximum length in bytes of a chunk's size with its extensions, and of one trailer."""
 READ_HEAD = 16 * 1024
-"""Bytes that are read from the socket at once: a small response needs one read, and two thousand waiting
-workers hold little memory."""
+"""Number of bytes that are read from the socket at once: a small response needs one read, and two thousand
+waiting workers hold little memory."""
 READ_BODY = 64 * 1024
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: |$)")
@@ -41,7 +41,7 @@ CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;|$)")
 
 
 class Readable(Protocol):
-    """The part of a socket's interface that is needed here."""
+    """The part of a socket's interface that is used here."""
 
     def recv(self, amount: int, /) -> bytes: ...
 
@@ -95,7 +95,7 @@ class ResponseReader:
 
     @property
     def reusable(self) -> bool:
-        """Whether the next response will begin here."""
+        """Whether the connection can be reused."""
         return self.complete and not self.will_close and not self._buffer
 
     @property
@@ -179,7 +179,7 @@ class ResponseReader:
     # The body
 
     def read1(self, amount: int = READ_BODY, decode_content: bool = False) -> bytes:  # noqa: ARG002
-        """Return at most `amount` bytes of the body, as soon as there are some; nothing at its end.
+        """Return at most `amount` bytes of the body as soon as some are available; empty at its end.
         `decode_content` is urllib3's, and has no effect.
 
         Raises `TransportError` (`truncated`, `protocol`) and the socket's exceptions.

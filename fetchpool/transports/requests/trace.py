@@ -23,7 +23,7 @@ class Phase(Enum):
     TLS = "tls"
     """The handshake with the server."""
     RESPONSE = "response"
-    """The request is being sent, or has been."""
+    """The request is being sent, or has been sent."""
 
 
 class Trace:
@@ -57,7 +57,7 @@ class Trace:
         self.origin = ("", "", 0)
         """Scheme, host (without brackets) and port of the server that the request is sent to."""
         self.forwarded = False
-        """Whether an HTTP proxy makes the request for us, so that the server is the proxy."""
+        """Whether an HTTP proxy makes the request, so that the server is the proxy."""
         self.gives_address = False
         """Whether a proxy was given an address of the host."""
         self.phase = Phase.CONNECT
@@ -92,14 +92,14 @@ class Trace:
         return left
 
     def on_received(self) -> None:
-        """Note that bytes of the response were received."""
+        """Record that bytes of the response were received."""
         if not self.starttransfer:
             self.starttransfer = monotonic()
         self.watch.progress += 1
 
     def response(self, failure: Failure | None) -> HopResult:
-        """Return the hop's result. The phases of a kept connection took no time; a phase that the hop
-        didn't reach has None."""
+        """Return the hop's result. With a reused connection, its phases took no time; a phase that the hop
+        didn't reach is None."""
         connected = self.phase is Phase.RESPONSE
         return HopResult(
             failure,

@@ -1,8 +1,8 @@
 """The requests transport, for systems without libcurl.
 
 In: a `HopRequest`. Out: a `HopResult`. Only the adapter interface of requests is used (`HTTPAdapter.send`,
-which `responses` and others intercept) over urllib3's pools and connections; there is no `Session`, since
-everything that one adds is forbidden to a transport: default headers, cookies, redirects, the environment,
+which `responses` and others intercept) over urllib3's pools and connections; there is no `Session`, since a
+transport must not do anything that a session adds: default headers, cookies, redirects, the environment,
 `.netrc`.
 """
 
@@ -35,13 +35,14 @@ from fetchpool.transports.watchdog import CONNECT_LOST, Watch, Watchdog
 from fetchpool.transports.watchdog import shared as shared_watchdog
 
 SLICE = 0.05
-"""Seconds between two looks at whether a hop that waits is being cancelled."""
+"""Seconds between two checks whether a waiting hop is being cancelled."""
 KEPT_HOSTS = 8
-"""Connections that a worker keeps alive, the least recently used closed first (curl: 5)."""
+"""Maximum number of connections that a worker keeps alive; the least recently used is closed first (curl:
+5)."""
 UNTIMED: Any = Timeout(None)
-"""urllib3's own timeouts are not used: they can't hold a deadline."""
+"""urllib3's own timeouts are not used, because they can't enforce a deadline."""
 CONNECT_TIMEOUTS = (FailureKind.TIMEOUT_CONNECT, FailureKind.TIMEOUT_TOTAL)
-"""What a connection that takes too long is: which one depends on which limit is shorter."""
+"""The failures of a connection that takes too long, depending on which limit is shorter."""
 URL_PARTS = re.compile(r"(https?)://(?:[^/?#]*@)?(\[[^\]]*\]|[^/?#:]*)(:[0-9]+)?([^#]*)")
 
 
@@ -51,8 +52,8 @@ class RequestsTransport:
     def __init__(
         self, options: FetchOptions, watchdog: Watchdog | None = None, resolver: Resolver | None = None
     ) -> None:
-        """Open nothing yet. Without a `watchdog` or `resolver` of its own the transport shares the
-        process's."""
+        """Open nothing yet. Without its own `watchdog` or `resolver`, the transport uses those of the
+        process."""
         self._watchdog = watchdog or shared_watchdog()
         self._watch = self._watchdog.watch()
         self._trace = Trace(self._watch)
@@ -73,7 +74,7 @@ class RequestsTransport:
         began, now = trace.started, self._watch.now()
         failure = None
         stopped = False
-        response: Any = None  # ours, or urllib3's from an adapter that replaces ours
+        response: Any = None  # this module's, or urllib3's from an adapter that replaces the one here
         try:
             self._write_request(hop)
             response = self._adapter.send(self._prepared(hop), stream=True, timeout=UNTIMED).raw
@@ -92,7 +93,7 @@ class RequestsTransport:
             seconds = self._watch.now() - now
             if monotonic() - began - seconds >= CONNECT_LOST:
                 hop.max_time -= seconds
-                return self.perform(hop)  # it was not all the host's time, and nothing was sent
+                return self.perform(hop)  # not all of the time was the host's, and nothing was sent
         result = trace.response(failure)
         if failure is not None and trace.gives_address:
             result.untried = untried_addresses(hop, failure)
@@ -151,7 +152,7 @@ class RequestsTransport:
 
 
 class HopAdapter(HTTPAdapter):
-    """requests' adapter with our pools, which adds nothing to a request."""
+    """The adapter of requests with the pools of this package, which adds nothing to a request."""
 
     def __init__(self, dialer: Dialer, kept_hosts: int = KEPT_HOSTS) -> None:
         self._dialer = dialer
@@ -177,8 +178,7 @@ class HopAdapter(HTTPAdapter):
         return request.url or ""
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """Return a response without what is not needed: cookies, a guessed encoding, a dictionary of
-        headers."""
+        """Return a response without unneeded parts: cookies, a guessed encoding, a dictionary of headers."""
         response = Response()
         response.status_code = resp.status
         response.url = req.url or ""
@@ -188,7 +188,7 @@ class HopAdapter(HTTPAdapter):
 
 
 def stream_body(response: Any, hop: HopRequest, watch: Watch, most: int = READ_BODY) -> bool:
-    """Pass the response to the hop's handler, at most `most` bytes at once. Return False when it wants no
+    """Pass the response to the hop's handler, at most `most` bytes at once. Return False if it wants no
     more."""
     feed = hop.receiver.feed
     read1 = response.read1
@@ -214,8 +214,8 @@ def decode(receiver: ResponseHandler, watch: Watch) -> bool:
 
 
 def to_head(response: Any) -> ResponseHead:
-    """Return the raw header lines of a response, or those of an urllib3 response: an adapter that replaces
-    ours (`responses`) has only those."""
+    """Return the raw header lines of a response, or those of a urllib3 response, which an adapter that
+    replaces this one (`responses`) returns."""
     headers = response.headers
     if not isinstance(headers, Headers):
         headers = Headers([f"{name}: {value}".encode("latin-1") for name, value in headers.items()])

@@ -288,7 +288,7 @@ function drawHosts(snapshot) {
     paused: (host) => `${count(host.requests)} wait ${duration(host.seconds)}: ${host.status ? `responded with ${host.status}` : WAIT[host.reason] ?? host.reason}`,
     failing: (host) => `${count(host.count)} failed, last: ${host.kind}`,
   }[tab];
-  const nothing = { busiest: "no host has requests in flight", paused: "no host makes requests wait", failing: "no host has failures" };
+  const nothing = { busiest: "no host has requests in flight", paused: "no host is paused", failing: "no host has failures" };
   hostRows(snapshot.hosts[tab], (row, host) => {
     text(row.host, host.host);
     row.host.title = host.host;
@@ -344,7 +344,7 @@ async function send(label, method, path, body) {
     answer = await fetch(path, { method, body, headers: body ? { "Content-Type": "application/json" } : {} });
   } catch {
     asked(null);
-    return trouble("no answer: nothing was changed");
+    return trouble("no response; nothing was changed");
   }
   const result = await answer.json().catch(() => ({}));
   if (!answer.ok) {
@@ -449,7 +449,7 @@ class Refused extends Error {}
 async function json(path, headers = {}) {
   const answer = await fetch(path, { headers, signal: AbortSignal.timeout(10 * SECOND) });
   if (answer.status === 304) return null;
-  if (answer.status === 401) throw new Refused("this page is not logged in any more; in the run's terminal, the key w shows a new link");
+  if (answer.status === 401) throw new Refused("this page is no longer logged in; the key w in the terminal of the run shows a new link");
   if (!answer.ok) throw new Refused((await answer.json().catch(() => ({}))).error ?? `error ${answer.status}`);
   etag = answer.headers.get("etag") ?? etag;
   return answer.json();
@@ -481,13 +481,13 @@ async function poll() {
       drawHeld();
     }
     const age = Math.round((answered - changed) / SECOND);
-    if (age >= 4 && latest) trouble(`the run has said nothing for ${duration(age)}`);
-    else if ($("trouble").textContent.startsWith("the run has said nothing")) trouble("");
+    if (age >= 4 && latest) trouble(`no update from the run for ${duration(age)}`);
+    else if ($("trouble").textContent.startsWith("no update from the run")) trouble("");
   } catch (error) {
     failures += 1;
     wait = Math.min(SECOND * failures, 10 * SECOND);
     const age = Math.round((Date.now() - answered) / SECOND);
-    trouble(error instanceof Refused ? error.message : `no answer for ${duration(Math.max(age, 1))}`);
+    trouble(error instanceof Refused ? error.message : `no response for ${duration(Math.max(age, 1))}`);
   }
   busy = false;
   if (latest?.state === "ended" && latest.exit_code !== null) return;
