@@ -74,7 +74,7 @@ def compact(
     path: str, format: str | None = None, *, memory: int = DEFAULT_MEMORY, disk: FileOps | None = None
 ) -> CompactResult:
     """Compact an output. Without a `format` the suffix decides. Raises `UsageError` for a file that is not an
-    output, and `OutputError` when the system fails."""
+    output, and `OutputError` if the system fails."""
     name = escape_invisible(path)
     try:
         if not Path(path).exists():

@@ -40,9 +40,9 @@ class FinalRows(Generic[R]):
         """Raises `UsageError` if an output is missing or not a file."""
         self._type = type
         self.superseded = 0
-        """Rows of URLs that have a later row."""
+        """Number of rows of URLs that have a later row."""
         self.unreadable = 0
-        """Lines that could not be read as rows."""
+        """Number of lines that could not be read as rows."""
         self._outputs = outputs
         self._memory = memory
         for output in outputs:

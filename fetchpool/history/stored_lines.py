@@ -31,7 +31,7 @@ DAMAGED = "has a damaged line, so the URLs left to fetch are unknown; crawl into
 IS_START = b'"start":true'
 """Occurs in the line of a start URL, and in that of the URL it has redirected to."""
 LINE = re.compile(rb'\{"url":"([^"]*)(.*)\n')
-"""The URL of a line, and what follows it."""
+"""The URL of a line, and the rest of the line."""
 DONE = -1, None
 """What `claim_stored()` returns for the first line of a URL whose row has no error."""
 
@@ -139,7 +139,7 @@ class StoredLines:
         return True
 
     def _depth(self, rest: bytes) -> int:
-        """Return the depth of a line, of which `rest` is what follows the URL."""
+        """Return the depth of a line, from the `rest` after its URL."""
         start = rest[:DEPTH_BYTES]
         depth = self._depths.get(start, -1)
         if depth < 0:

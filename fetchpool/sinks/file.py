@@ -83,8 +83,7 @@ class FileSink:
         compression: Compression | None = None,
     ) -> None:
         """Open the file, create it if it is missing, and repair its end. Raises `UsageError` for an invalid
-        path or a file with other content (which is left unchanged), and `OutputError` when the system
-        fails."""
+        path or a file with other content (which is left unchanged), and `OutputError` if the system fails."""
         self.name = "standard output" if path == "-" else escape_invisible(path)
         self._path = path
         self._rows = rows

@@ -46,7 +46,7 @@ def open_sink(
 ) -> ResumableSink:
     """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides.
     `extra_fields` stands for `rows` that have nothing else. Raises `UsageError` for an invalid path or
-    format, and `OutputError` when the system fails.
+    format, and `OutputError` if the system fails.
     """
     format = format or format_of(path)
     rows = rows or RowOptions(extra_fields)

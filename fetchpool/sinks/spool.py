@@ -124,7 +124,7 @@ class SpoolDirectory:
 
 def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
     """Return the run's own directory in `place`, which is created if it is missing. Raises `UsageError` for
-    an invalid place, and `OutputError` when the system fails."""
+    an invalid place, and `OutputError` if the system fails."""
     name = escape_invisible(place)
     try:
         with suppress(FileExistsError):

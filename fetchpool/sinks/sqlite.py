@@ -91,7 +91,7 @@ class SqliteSink:
         fields: tuple[str, ...] = (),
     ) -> None:
         """Open the database, and create it if it is missing. Raises `UsageError` for an invalid path or a
-        file with other content (which is left unchanged), and `OutputError` when the system fails."""
+        file with other content (which is left unchanged), and `OutputError` if the system fails."""
         self.name = escape_invisible(path)
         self.is_nonblocking = False
         self._clock = clock

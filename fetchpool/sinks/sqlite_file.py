@@ -32,7 +32,7 @@ class SqliteFile:
     def __init__(self, path: str, application_id: int, otherwise: str) -> None:
         """Open the database, and create the file if it is missing. `otherwise`: the message about a file with
         other content. Raises `UsageError` for an invalid path or such a file (which is left unchanged), and
-        `OutputError` when the system fails."""
+        `OutputError` if the system fails."""
         self.name = escape_invisible(path)
         self.is_closed = False
         self._path = path
@@ -78,8 +78,7 @@ class SqliteFile:
         self.connection.execute("PRAGMA synchronous = NORMAL")
 
     def is_gone(self) -> bool:
-        """Whether the path leads to another file by now, or to none, so that everything written here is
-        lost."""
+        """Whether the path now leads to another file or to none, so that everything written here is lost."""
         try:
             return not os.path.samestat(self._identity, Path(self._path).stat())
         except (FileNotFoundError, NotADirectoryError):

@@ -46,7 +46,7 @@ class WarcFile:
     def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
         """Open the last file, create it if it is missing, and repair its end. `max_size`: the size in bytes
         from which a file gets no more records. Raises `UsageError` for an invalid path or a file with other
-        content (which is left unchanged), and `OutputError` when the system fails."""
+        content (which is left unchanged), and `OutputError` if the system fails."""
         self._stem = path.removesuffix(SUFFIX)
         self._max_size = max_size
         self._clock = clock

@@ -51,7 +51,7 @@ class BackgroundParsing(Generic[Fetch]):
     def __init__(
         self, notify: Callable[[], None], clock: Callable[[], float], observer: ParseObserver | None = None
     ) -> None:
-        """`notify` wakes the pool's thread; it is called from other threads. `clock`: for all times here."""
+        """`notify` wakes the pool's thread; it is called from other threads. `clock`: used for all times."""
         self._notify = notify
         self._clock = clock
         self._threads = ParserThreads(observer)

@@ -32,7 +32,7 @@ class SqliteLinks:
     def __init__(self, path: str, is_done: IsDone | None = None) -> None:
         """Open the database, and create it if it is missing. `is_done`: on resuming; links of other pages are
         removed. Raises `UsageError` for a path that can't be opened or a file with other content, and
-        `OutputError` when the system fails."""
+        `OutputError` if the system fails."""
         self.name = escape_invisible(path)
         self._buffer: list[Link] = []
         self._file = SqliteFile(path, APPLICATION_ID, "is no SQLite output of links")

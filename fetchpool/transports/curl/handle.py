@@ -73,7 +73,7 @@ class CurlHandle:
         self._is_checked = False
         """Whether its response has been checked for surplus bytes."""
         self._surplus = False
-        """The connection received bytes that belong to no response."""
+        """Whether the connection received bytes that belong to no response."""
         self.where = ""
         self._entries: list[str] = []
         self.hop: HopRequest | None = None
