@@ -87,7 +87,7 @@ http2-only - the server decides; --http2
 http2-request-window > --per-host
 http-keep-alive + connections are reused
 quota -Q > --max-runtime
-background -b - use & or nohup of the shell
+background -b - use & or nohup in the shell
 debug -d ! -d is a request's body, --data; for more messages --verbose
 progress ! bar, plain, json or none; --progress=dot is --progress plain here
 show-progress + progress is shown on a terminal
@@ -109,8 +109,8 @@ use-server-timestamps - the row has last_modified
 delete-after + bodies are measured, and kept only by --save DIR
 unlink + saved bodies are replaced atomically
 xattr - the row has what wget2 stores there
-dns-cache + a name is looked up once a minute
-dns-caching + a name is looked up once a minute
+dns-cache + names are cached for a minute
+dns-caching + names are cached for a minute
 dns-cache-preload > --resolve
 ignore-length - a body shorter than its length fails as truncated
 start-pos > --range
@@ -129,17 +129,17 @@ input-encoding > --encoding
 remote-encoding + URLs are normalised as browsers do
 iri + URLs are normalised as browsers do
 cache > -H 'Cache-Control: no-cache'
-metalink - a list has one URL a line
-fsync-policy - rows are handed to the system twice a second
+metalink - a list has one URL per line
+fsync-policy - rows are flushed twice a second
 stats-all > -o rows.jsonl, whose fields have the times
 stats-site > -o rows.jsonl
 stats-server > -o rows.jsonl
 stats-dns > -o rows.jsonl, whose fields have the times
 stats-tls > -o rows.jsonl, whose fields have the times
 stats-ocsp - revocation is not checked
-tcp-fastopen - sockets have the system's settings
-gnutls-options - TLS has the library's settings
-tls-false-start - TLS has the library's settings
+tcp-fastopen - the system's socket settings are used
+gnutls-options - the TLS library's defaults are used
+tls-false-start - the TLS library's defaults are used
 tls-resume - a TLS session is not kept beyond its connections
 tls-session-file - a TLS session is not kept beyond its connections
 crl-file - the TLS library's defaults are used
