@@ -46,6 +46,12 @@ class Outcome(Struct, frozen=True):
         record = self.record
         return record.error is None or record.exitcode == EXITCODE_HTTP
 
+    @property
+    def asks_for_pause(self) -> bool:
+        """Whether the host responds that it gets too many requests, or, for a time, none at all."""
+        code = self.record.response_code
+        return code == 429 or (code == 503 and self.retry_after is not None)
+
 
 def redirects_of(request: FetchRequest) -> list[dict[str, str | int]]:
     """Return the redirects that led to a request, in the form of the row (`--keep redirects`)."""

@@ -8,9 +8,9 @@ the process pool has one.
     put(bytes) ──▶ _backlog ──▶ the async pool's loop, or threads ──▶ _ended ──▶ send(bytes)
 
 Requests beyond the `places` wait in the station, so that the next fetch starts without a message's way there
-and back. `cancel()` returns them, and a host that asks for a pause: the other side, which keeps it, learns of
-that only later. Requests with a `spacing` start no sooner than that after the last one of
-their host has started here (`spacing.py`).
+and back. `cancel()` returns them, and so does a response that asks for a pause: the other side learns of that
+only later. Requests with a `spacing` start no sooner than that after the last start here at their host
+(`spacing.py`).
 """
 
 from __future__ import annotations
@@ -238,13 +238,12 @@ class Station:
         self._returned += [request.urlnum for request in self._spacer.remove(host)]
 
     def _return_throttled(self) -> None:
-        """Return what waits for hosts that have just asked for a pause."""
-        for position in range(self._checked, len(self._ended)):
+        """Return what waits for hosts that have asked for a pause."""
+        first, self._checked = self._checked, len(self._ended)
+        for position in range(first, self._checked):
             outcome = self._ended[position]
-            if is_throttled(outcome) and outcome.record.url_effective:
-                host, _, _ = urls.authority(outcome.record.url_effective).rpartition(":")
-                self._return(host)
-            self._checked += 1
+            if outcome.asks_for_pause and outcome.record.url_effective:
+                self._return(urls.authority(outcome.record.url_effective).rpartition(":")[0])
 
     def _close(self, *, abort: bool) -> None:
         self._closed = True
@@ -284,12 +283,6 @@ class Station:
 def is_unfinished(outcome: Outcome) -> bool:
     """Whether a fetch was aborted for a reason other than a failure to store its body."""
     return outcome.record.error == FailureKind.ABORTED and not outcome.storage_error
-
-
-def is_throttled(outcome: Outcome) -> bool:
-    """Whether a host asks for a pause: that concerns all requests to it."""
-    code = outcome.record.response_code
-    return code == 429 or (code == 503 and outcome.retry_after is not None)
 
 
 def open_loop(
