@@ -148,6 +148,7 @@ class LinkExtractor:
                         (requisites if kind == REQUISITE else external).append(href)
                     continue
             not_followed[reason] = not_followed.get(reason, 0) + 1
+        targets.found.clear()  # before the URLs are copied: there may be very many
         if self._reports_once:
             if len(self._outside) > MAX_REMEMBERED:
                 self._outside.clear()

@@ -6,7 +6,7 @@ parsed nor evaluated again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 
 from fetchpool.crawl.character_references import decoded
 from fetchpool.crawl.policy import LinkPolicy
@@ -25,6 +25,8 @@ MAX_LENGTH = 2_083
 in characters."""
 MAX_BYTES = 32 << 20
 """Maximum length of all targets of a page together, in characters."""
+MANY = 10_000
+"""Number of links of a page from which on their memory counts."""
 
 NEW, REPORTED, FIRST_REASON = 0, 1, 2
 """Verdicts: to be followed (new, or already reported). From 2 on, a verdict is the index of a reason."""
@@ -77,15 +79,16 @@ class Targets:
         self._inside = "\n" if policy.scope.has_paths else f"{origin(url)}/"
         self._bytes = 0
 
-    def add_all(self, links: Mapping[str, int], *, wants_sources: bool = False) -> None:
-        """Add links, with URLs as they are written in attributes."""
+    def add_all(self, links: dict[str, int], *, wants_sources: bool = False) -> None:
+        """Add links, with URLs as they are written in attributes, and remove them from `links`."""
+        number = len(links)
         verdicts, aliases, found = self._memory.verdicts, self._memory.aliases, self.found
         base = self._base.href
         self_link = base == self._url
         root = origin(base)
         path = base.partition("?")[0]
         directory = path[: path.rindex("/") + 1]
-        for written, bits in links.items():
+        for written, bits in links.items() if number < MANY else _removed(links):
             text = decoded(written) if "&" in written else written
             fragment: str | None = None
             if "#" in text:
@@ -106,8 +109,9 @@ class Targets:
             if wants_sources:
                 self.by_source[written] = (href, fragment)
             if self._bytes > MAX_BYTES:
-                self.too_many = len(links) - len(found)
-                return
+                self.too_many = number - len(found)
+                break
+        links.clear()
 
     def verdict(self, href: str) -> int:
         """Return the verdict on one of the targets."""
@@ -150,6 +154,14 @@ class Targets:
             self.local[href] = verdict
             self._bytes += len(href)
         return href
+
+
+def _removed(links: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """Yield links in their order, and remove each, so that its text is not in memory twice."""
+    left = dict(reversed(links.items()))
+    links.clear()
+    while left:
+        yield left.popitem()
 
 
 _SPECIAL = frozenset(("", " ", "?", "/", "\\"))

@@ -67,7 +67,7 @@ def test_t4_no_page_is_fetched_twice_when_known_urls_are_on_disk(tmp_path: Path)
 
 
 def test_t5_a_page_with_100_000_links_costs_little_memory(tmp_path: Path) -> None:
-    """Crawlers that keep links as objects need gigabytes for such a page."""
+    """Crawlers that keep links as objects need gigabytes for such a page. With 250,000 links it is 53 MB."""
     links = b"".join(b"<a href=%d>" % number for number in range(100_000))
     with SiteServer(lambda request: Answer(links if request.target == "/many" else b"")) as server:
 
@@ -75,7 +75,7 @@ def test_t5_a_page_with_100_000_links_costs_little_memory(tmp_path: Path) -> Non
             options = ["-r", "-o", f"{target[1:]}.jsonl", "-q", "--executor", "async", "--depth", "0"]
             return peak_memory(server.url(target), *options, cwd=tmp_path)
 
-        assert peak("/many") - peak("/none") < 60_000_000
+        assert peak("/many") - peak("/none") < 31_000_000
     assert len((tmp_path / "many.jsonl.frontier.jsonl").read_text().splitlines()) == 100_001
 
 
