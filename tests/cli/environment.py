@@ -16,8 +16,9 @@ come later (its write is not looked at)."""
 HABITS = re.compile("NO_COLOR|COLUMNS|LINES|.*_proxy|.*_PROXY|NETRC")
 """Variables that change what the command does or prints."""
 
-READ_AT_THE_START = re.compile("(?!PYTHONDONTWRITEBYTECODE$)PYTHON.*|LD_.*|MALLOC_.*|LANG|LC_.*|TZ")
-"""Variables that only the start of the interpreter reads, not a fork of it."""
+READ_AT_THE_START = re.compile("(?!PYTHONDONTWRITEBYTECODE$)PYTHON.*|LD_.*|MALLOC_.*|LANG|LC_.*|TZ|_TYPER_.*")
+"""Variables that only the start of the interpreter reads, or typer when it builds the command line, not a
+fork that has both."""
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -302,7 +302,7 @@ def test_a_page_without_a_login_says_how_to_get_one(browser: Browser) -> None:
         browser.open(link)
         browser.driver.delete_all_cookies()
         browser.open(link)
-        browser.wait_for("a link works once")
+        browser.wait_for("each link works once")
 
 
 def test_a_read_only_page_has_no_buttons(browser: Browser) -> None:
