@@ -41,7 +41,6 @@ ORDER = [
     "api",
     "cli",
     "report",
-    "linkcheck",
     "progress",
     "web",
     "compare",

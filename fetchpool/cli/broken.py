@@ -24,7 +24,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.progress.format import counted, line
 
 if TYPE_CHECKING:
-    from fetchpool.linkcheck.findings import Findings
+    from fetchpool.report.broken_links.findings import Findings
 
 CONFIGURABLE = ("seen_memory", "quiet", "color")
 """Options that the configuration can set."""
@@ -65,8 +65,8 @@ def report(outputs: list[str], links: str | None, format: str, *, memory: int, q
     read = parse_outputs(outputs, None)
     if any(each.path == "-" for each in read):
         raise UsageError("OUT: standard input can't be read twice; write the rows to a file first")
-    from fetchpool.linkcheck.gather import gather
-    from fetchpool.linkcheck.verdict import Verdict
+    from fetchpool.report.broken_links.gather import gather
+    from fetchpool.report.broken_links.verdict import Verdict
 
     findings = gather(read, links, memory=memory)
     try:
@@ -85,7 +85,7 @@ def report(outputs: list[str], links: str | None, format: str, *, memory: int, q
 
 
 def _print_text(findings: Findings) -> None:
-    from fetchpool.linkcheck.text import lines
+    from fetchpool.report.broken_links.text import lines
 
     left = lines(findings)
     while batch := list(islice(left, LINES)):
@@ -94,13 +94,13 @@ def _print_text(findings: Findings) -> None:
 
 def _pieces(findings: Findings, format: str) -> Iterator[bytes]:
     if format == "json":
-        from fetchpool.linkcheck import json_report
+        from fetchpool.report.broken_links import json_report
 
         return json_report.pieces(findings)
     if format == "junit":
-        from fetchpool.linkcheck import junit
+        from fetchpool.report.broken_links import junit
 
         return junit.pieces(findings)
-    from fetchpool.linkcheck import markdown
+    from fetchpool.report.broken_links import markdown
 
     return markdown.pieces(findings)

@@ -9,7 +9,7 @@ import pytest
 from junitparser import JUnitXml
 
 from tests.cli.runner import fetchpool
-from tests.unit.linkcheck.files import link, row, write
+from tests.unit.report.broken_links.files import link, row, write
 
 
 @pytest.fixture(scope="module")

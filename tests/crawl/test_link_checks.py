@@ -14,11 +14,11 @@ import pytest
 import fetchpool as api
 from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
-from fetchpool.linkcheck.findings import Findings
-from fetchpool.linkcheck.gather import gather
-from fetchpool.linkcheck.verdict import Verdict
 from fetchpool.model.errors import UsageError
 from fetchpool.model.link import Link
+from fetchpool.report.broken_links.findings import Findings
+from fetchpool.report.broken_links.gather import gather
+from fetchpool.report.broken_links.verdict import Verdict
 from fetchpool.sinks.links.read import links_format, read_links
 from tests.cli.runner import FETCHPOOL, fetchpool, popen
 from tests.crawl.server import NOT_FOUND, Answer, Request, SiteServer, page, pages, redirect

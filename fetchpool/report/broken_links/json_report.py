@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fetchpool.linkcheck.findings import Finding, Findings
-from fetchpool.linkcheck.verdict import Verdict
+from fetchpool.report.broken_links.findings import Finding, Findings
+from fetchpool.report.broken_links.verdict import Verdict
 
 _encode = msgspec.json.Encoder().encode
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from fetchpool.linkcheck.findings import Finding, Findings
-from fetchpool.linkcheck.text import on_pages
-from fetchpool.linkcheck.verdict import Verdict
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import counted
+from fetchpool.report.broken_links.findings import Finding, Findings
+from fetchpool.report.broken_links.text import on_pages
+from fetchpool.report.broken_links.verdict import Verdict
 
 NAME = "fetchpool.links"
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2

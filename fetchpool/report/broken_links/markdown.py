@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fetchpool.linkcheck.findings import Finding, Findings
-from fetchpool.linkcheck.text import headline, on_pages
-from fetchpool.linkcheck.verdict import Verdict
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import counted
+from fetchpool.report.broken_links.findings import Finding, Findings
+from fetchpool.report.broken_links.text import headline, on_pages
+from fetchpool.report.broken_links.verdict import Verdict
 
 MAX_ROWS = 1_000
 

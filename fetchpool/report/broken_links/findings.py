@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from fetchpool.history.temporary_db import open_temporary_database
-from fetchpool.linkcheck.verdict import Verdict
 from fetchpool.model.link import Link
+from fetchpool.report.broken_links.verdict import Verdict
 
 TABLES = (
     "CREATE TABLE problem (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, verdict INTEGER NOT NULL, "

@@ -11,14 +11,14 @@ from junitparser import JUnitXml
 from msgspec.structs import replace
 
 from fetchpool.config.outputs import parse_outputs
-from fetchpool.linkcheck import json_report, junit, markdown, text
-from fetchpool.linkcheck.findings import Findings
-from fetchpool.linkcheck.gather import gather
-from fetchpool.linkcheck.verdict import Verdict, verdict
 from fetchpool.model.link import Link
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Style
-from tests.unit.linkcheck.files import HOME, HOSTILE, link, row, write
+from fetchpool.report.broken_links import json_report, junit, markdown, text
+from fetchpool.report.broken_links.findings import Findings
+from fetchpool.report.broken_links.gather import gather
+from fetchpool.report.broken_links.verdict import Verdict, verdict
+from tests.unit.report.broken_links.files import HOME, HOSTILE, link, row, write
 
 
 def check(directory: Path, format: str = "jsonl") -> Findings:

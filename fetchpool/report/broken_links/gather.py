@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 from fetchpool.config.choices import DEFAULT_MEMORY
 from fetchpool.config.outputs import Output
 from fetchpool.history.final_rows import FinalRows, Url
-from fetchpool.linkcheck.findings import Findings
-from fetchpool.linkcheck.fragments import has_element, is_element, split_hashes
-from fetchpool.linkcheck.verdict import FRAGMENT, Verdict, verdict
 from fetchpool.model.errors import OutputError
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.fingerprint import original_url
 from fetchpool.model.link import Link
 from fetchpool.model.urls import Url as ParsedUrl
 from fetchpool.model.urls import parse_line
+from fetchpool.report.broken_links.findings import Findings
+from fetchpool.report.broken_links.fragments import has_element, is_element, split_hashes
+from fetchpool.report.broken_links.verdict import FRAGMENT, Verdict, verdict
 from fetchpool.sinks.links.read import links_format, read_ids, read_links
 
 MAX_REDIRECTS = 10

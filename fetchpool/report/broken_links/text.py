@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fetchpool.linkcheck.findings import Finding, Findings
-from fetchpool.linkcheck.verdict import Verdict
 from fetchpool.model.text import escape_invisible
 from fetchpool.progress.format import Line, Span, Style, counted, line
+from fetchpool.report.broken_links.findings import Finding, Findings
+from fetchpool.report.broken_links.verdict import Verdict
 
 FOLD = 5
 """A target that is linked from more pages than this gets one entry."""
