@@ -107,7 +107,7 @@ def test_all_workers_wait_for_what_one_was_asked_to_wait_for(
     fetched(shared_dask, by_host.urls(3, 6), per_host=1, retry=2)
     refused, following, *_ = by_host.arrivals.pop("127.0.0.2")
     assert following - refused >= PAUSE
-    assert all(arrivals[-1] - refused < PAUSE for arrivals in by_host.arrivals.values())
+    assert all(arrivals[-1] < following for arrivals in by_host.arrivals.values())
 
 
 def test_a_url_that_takes_long_holds_back_no_other_row(

@@ -279,4 +279,4 @@ def test_wrong_options_are_refused(given: dict[str, Any], named: str) -> None:
 def test_a_thousand_connections_do_not_keep_the_page_from_answering() -> None:
     """`make web-connections` does the same with ten thousand."""
     with PageProcess() as page:
-        assert is_fine(connect(page, 1_000), 1_000)
+        assert is_fine(connect(page, 1_000))
