@@ -35,9 +35,12 @@ if sys.platform != "win32":
         wanted = 16_384 if hard == resource.RLIM_INFINITY else min(hard, 16_384)
         if soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        # A script that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+        # A script that runs the tests in the background has them ignore Ctrl-C, and nohup a hangup; what they
+        # start would do so as well.
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
