@@ -23,6 +23,8 @@ MAX_DEPTH = 100
 """Maximum nesting of elements."""
 MAX_TOKEN = 4 << 20
 """Maximum size in bytes of a tag, comment or text, which the XML parser must hold."""
+MIN_DEFERRED = 64 << 10
+"""Bytes of an incomplete token from which on parsing is deferred; shorter ones must not delay an entry."""
 
 Entry = tuple[str, int]
 """A URL, and the number of its line."""
@@ -42,6 +44,10 @@ class SitemapParser:
         self._lines: LineSplitter | None = None
         self._start = b""
         self._fed = 0
+        self._incomplete = 0
+        """Bytes of an incomplete token that the XML parser holds, which it parses again from the start."""
+        self._held = bytearray()
+        """What it gets when there is twice as much of that token, so that all takes linear time."""
         self._path: list[str] = []
         self._wanted = ("", "")
         self._text: list[str] | None = None
@@ -68,9 +74,15 @@ class SitemapParser:
             found = self._lines.feed(chunk)
             return list(zip(found, self._lines.numbers, strict=True))
         assert self._xml is not None
-        self._parse(self._xml, chunk, is_last=False)
-        self._fed += len(chunk)
-        if self._fed - self._xml.CurrentByteIndex > MAX_TOKEN:
+        self._held += chunk
+        size = len(self._held)
+        if self._incomplete > MIN_DEFERRED and size < self._incomplete <= MAX_TOKEN - size:
+            return []
+        self._parse(self._xml, bytes(self._held), is_last=False)
+        self._held.clear()
+        self._fed += size
+        self._incomplete = self._fed - self._xml.CurrentByteIndex
+        if self._incomplete > MAX_TOKEN:
             raise SitemapError(f"a tag or text of more than {MAX_TOKEN >> 20} MiB")
         return self._take()
 
@@ -81,7 +93,7 @@ class SitemapParser:
             return list(zip(found, self._lines.numbers, strict=True))
         if self._xml is None:
             raise SitemapError("is empty")
-        self._parse(self._xml, b"", is_last=True)
+        self._parse(self._xml, bytes(self._held), is_last=True)
         return self._take()
 
     def take(self) -> list[Entry]:
@@ -94,6 +106,10 @@ class SitemapParser:
 
     def _parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate()
+        # While Expat 2.6 defers an incomplete token (CVE-2023-52425) its position is wrong. `feed()` does the
+        # same.
+        if hasattr(parser, "SetReparseDeferralEnabled"):
+            parser.SetReparseDeferralEnabled(False)
         parser.buffer_text = True
         parser.StartElementHandler = self._on_start
         parser.EndElementHandler = self._on_end

@@ -1,6 +1,6 @@
 """Why the scheduler of a cluster can't be reached, in words. Pure.
 
-In: the exception with which Dask's client fails. Out: one line for the user.
+In: the exception with which Dask's client fails, and the address. Out: one line for the user.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ NOT_READABLE = f"a file of certificates can't be read ({{}}); {SEE}"
 NOT_USABLE = f"the certificate can't be used ({{}}); {SEE}"
 
 
-def explain(error: BaseException) -> str:
-    """Return why the scheduler can't be reached."""
+def explain(error: BaseException, address: str) -> str:
+    """Return why the scheduler with this address can't be reached."""
     errors = list(_chain(error))
     if any("ssl_context" in str(each) for each in errors):
         return NO_CERTIFICATE
@@ -35,7 +35,8 @@ def explain(error: BaseException) -> str:
         if "WRONG_VERSION_NUMBER" in str(each):
             return NO_TLS
         if isinstance(each, ConnectionResetError):
-            return MAYBE_TLS
+            # Over TLS the reset has overtaken the message that says why.
+            return NOT_ACCEPTED if address.startswith("tls://") else MAYBE_TLS
         if isinstance(each, ssl.SSLError):
             return NOT_USABLE.format(each)
     return NO_SCHEDULER

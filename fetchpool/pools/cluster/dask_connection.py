@@ -41,7 +41,7 @@ def open_client(where: str, address: str, security: Any) -> Client:
     except (OSError, ValueError, ImportError, TypeError, TimeoutError) as error:
         if isinstance(error, TypeError) and "ssl_context" not in str(error):
             raise
-        raise UsageError(f"--cluster {where}: {explain(error)}") from None
+        raise UsageError(f"--cluster {where}: {explain(error, address)}") from None
 
 
 def _greet(address: str, security: Security) -> None:
