@@ -15,7 +15,7 @@ from fetchpool.crawl.policy import LinkPolicy
 from fetchpool.model import urls
 from fetchpool.model.crawl_rules import CrawlRules, Reason
 from fetchpool.model.text import escape_invisible
-from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed
+from fetchpool.sources.decompress import Chunks, DecompressionError, bounded, by_magic, decompressed
 from fetchpool.sources.sitemap_parser import SitemapError, SitemapParser
 
 SITEMAP_BYTES = 64 << 20
@@ -94,9 +94,5 @@ def _chunks(content: bytes) -> Iterator[bytes]:
     format = by_magic(content)
     if format is not None:
         pieces = decompressed(format, pieces)
-    size = 0
-    for piece, _ in pieces:
-        size += len(piece)
-        if size > SITEMAP_BYTES:
-            raise DecompressionError(f"more than {SITEMAP_BYTES >> 20} MiB after decompression")
+    for piece, _ in bounded(pieces, SITEMAP_BYTES):
         yield piece

@@ -97,6 +97,17 @@ def decompressed(format: Format, chunks: Chunks) -> Chunks:
         raise DecompressionError(f"truncated {format.name} data")
 
 
+def bounded(chunks: Chunks, most: int) -> Chunks:
+    """Yield the chunks. Raises `DecompressionError` if they have more than `most` bytes."""
+    size = 0
+    for chunk, offset in chunks:
+        size += len(chunk)
+        if size > most:
+            limit = f"{most >> 30} GiB" if most >> 30 else f"{most >> 20} MiB"
+            raise DecompressionError(f"more than {limit} after decompression")
+        yield chunk, offset
+
+
 def _step(format: Format, decompressor: Any, data: bytes) -> tuple[bytes, bytes]:
     """Return a decompressed piece, and the rest of the data, which zlib returns and the others store."""
     try:

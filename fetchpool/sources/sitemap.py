@@ -17,7 +17,14 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.model.urls import redact
 from fetchpool.sources.arguments import is_url
 from fetchpool.sources.batch import UrlBatch, with_lines
-from fetchpool.sources.decompress import Chunks, DecompressionError, by_magic, decompressed, undecided
+from fetchpool.sources.decompress import (
+    Chunks,
+    DecompressionError,
+    bounded,
+    by_magic,
+    decompressed,
+    undecided,
+)
 from fetchpool.sources.input_file import InputFile, InputReadError
 from fetchpool.sources.sitemap_parser import Entry, SitemapError, SitemapParser
 
@@ -197,12 +204,7 @@ def _unpacked(content: Iterator[bytes]) -> Chunks:
         format = by_magic(start)
         if format is not None:
             chunks = decompressed(format, chunks)
-        size = 0
-        for chunk, offset in chunks:
-            size += len(chunk)
-            if size > MAX_UNPACKED:
-                raise DecompressionError(f"more than {MAX_UNPACKED >> 30} GiB after decompression")
-            yield chunk, offset
+        yield from bounded(chunks, MAX_UNPACKED)
     finally:
         if isinstance(content, Generator):
             content.close()  # a transfer may go on
