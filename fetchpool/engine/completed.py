@@ -1,7 +1,6 @@
-"""Turns a completed future into a `CompletedAttempt`, in the future's callback.
+"""Turns a completed future into a `CompletedAttempt`.
 
-In: a request and its future. Out: a `CompletedAttempt`. Raises nothing, writes nothing, never blocks; runs in
-the thread that completed the future.
+In: a future of the engine. Out: a `CompletedAttempt`. Raises nothing, writes nothing, never blocks.
 """
 
 from __future__ import annotations
@@ -30,8 +29,10 @@ class CompletedAttempt(Struct, frozen=True):
     """The name of the worker that crashed; None if none did."""
 
 
-def completed(request: FetchRequest, future: LightFuture) -> CompletedAttempt:
+def completed(future: LightFuture) -> CompletedAttempt:
     """Return the completed attempt, whatever the future holds."""
+    request = future.request
+    assert request is not None
     try:
         outcome = future.outcome()
     except CancelledError:

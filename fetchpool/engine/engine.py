@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from fetchpool.engine.completed import CompletedAttempt
+from fetchpool.engine.completed import CompletedAttempt, completed
 from fetchpool.engine.dispatcher import Dispatcher
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.in_flight import InFlightRequests
@@ -28,7 +28,8 @@ from fetchpool.engine.stats import Stats
 from fetchpool.engine.steering import Steering
 from fetchpool.engine.writer import Writer
 from fetchpool.model.steering import Abort, Command, Stop
-from fetchpool.pools.base import InlinePool, Pool
+from fetchpool.pools.base import CollectingPool, InlinePool, Pool
+from fetchpool.pools.future import LightFuture
 from fetchpool.transports.dns import HostAddresses
 
 if TYPE_CHECKING:  # loaded only for a crawl
@@ -141,6 +142,8 @@ class Engine:
         # A pool that runs in this thread makes no progress while a sink blocks.
         if self._writer.is_nonblocking and isinstance(self._pool, InlinePool):
             self._inbox.attach(self._pool)
+            if isinstance(self._pool, CollectingPool):
+                self._in_flight.collect_from(self._pool)
         try:
             while not self.done:
                 self.step()
@@ -232,13 +235,18 @@ class Engine:
     def _drain_inbox(self) -> None:
         for message in self._inbox.drain():
             self._handle(message)
+        for attempt in self._in_flight.take_collected():
+            self._complete(attempt)
+
+    def _complete(self, attempt: CompletedAttempt) -> None:
+        started = self._in_flight.complete(attempt)
+        autoscaler = self._workers.autoscaler
+        if autoscaler is not None and attempt.request.urlnum >= 0 and attempt.outcome is not None:
+            autoscaler.record(attempt.outcome, started, self._clock())
 
     def _handle(self, message: Message) -> None:
-        if isinstance(message, CompletedAttempt):
-            started = self._in_flight.complete(message)
-            autoscaler = self._workers.autoscaler
-            if autoscaler is not None and message.request.urlnum >= 0 and message.outcome is not None:
-                autoscaler.record(message.outcome, started, self._clock())
+        if isinstance(message, LightFuture):
+            self._complete(completed(message))
         elif isinstance(message, HostAddresses):
             self._preflight.on_lookup_done(message, self._clock())
         elif isinstance(message, SteeringRequest):

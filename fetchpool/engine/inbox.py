@@ -1,4 +1,4 @@
-"""The engine's inbox: completed attempts, DNS results and commands, from any thread.
+"""The engine's inbox: completed futures, DNS results and commands, from any thread.
 
 In: messages. Out: the same messages, in order, for the engine's thread. A message also wakes a pool that runs
 in the engine's thread.
@@ -11,9 +11,9 @@ from queue import Empty, SimpleQueue
 
 from msgspec import Struct
 
-from fetchpool.engine.completed import CompletedAttempt
 from fetchpool.model.steering import Command
 from fetchpool.pools.base import InlinePool
+from fetchpool.pools.future import LightFuture
 from fetchpool.transports.dns import HostAddresses
 
 
@@ -40,7 +40,7 @@ class Wake(Struct, frozen=True):
     """A request to check for work again."""
 
 
-Message = CompletedAttempt | HostAddresses | SteeringRequest | PoolNotice | PoolLost | Wake
+Message = LightFuture | HostAddresses | SteeringRequest | PoolNotice | PoolLost | Wake
 WAKE = Wake()
 
 
@@ -51,7 +51,7 @@ class Inbox:
         self._queue: SimpleQueue[Message] = SimpleQueue()
         self.put: Callable[[Message], None] = self._queue.put
         """Add a message, from any thread or a signal handler, without waking an inline pool: for completed
-        attempts, which end the call of `run_once()` themselves."""
+        futures, which end the call of `run_once()` themselves."""
         self._pool: InlinePool | None = None
 
     def attach(self, pool: InlinePool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from fetchpool.model.request import FetchRequest
-from fetchpool.pools.future import LightFuture
+from fetchpool.pools.future import Collector, LightFuture
 
 
 class Pool(Protocol):
@@ -75,3 +75,12 @@ class InlinePool(Pool, Protocol):
 
     def wake(self) -> None:
         """End the current call of `run_once()`, or the next one, at once. Any thread may call it."""
+
+
+@runtime_checkable
+class CollectingPool(InlinePool, Protocol):
+    """An inline pool that does without futures."""
+
+    def collect(self, request: FetchRequest, collector: Collector) -> None:
+        """Fetch a request, and add its outcome to the collector. Only for the thread that calls
+        `run_once()`."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.record import Record
+from fetchpool.model.request import FetchRequest
 
 
 class LightFuture(Future[Record]):
@@ -26,7 +27,9 @@ class LightFuture(Future[Record]):
 
     _state: str
     _result: Record | None
-    _done_callbacks: list[Callable[[Future[Record]], Any]]
+    _done_callbacks: list[Callable[[LightFuture], Any]]
+    request: FetchRequest | None = None
+    """The engine's request."""
 
     def __init__(self) -> None:
         # Everything that the inherited method sets, except the condition.
@@ -48,12 +51,12 @@ class LightFuture(Future[Record]):
                     self._made = Condition(self._lock)
         return self._made
 
-    def add_done_callback(self, fn: Callable[[Future[Record]], object]) -> None:
+    def add_done_callback(self, fn: Callable[[LightFuture], object]) -> None:
         with self._lock:
             if self._state in (PENDING, RUNNING):
                 self._done_callbacks.append(fn)
                 return
-        super().add_done_callback(fn)
+        super().add_done_callback(fn)  # type: ignore[arg-type]  # called with this future, too
 
     def set_running_or_notify_cancel(self) -> bool:
         with self._lock:

@@ -5,7 +5,8 @@ Pure: the time is a parameter. Fetches from a distant server wait for the networ
 better. A fetch from a near server completes at once, and costs mostly Python code, which one thread at a time
 may run. Ten threads that contend make each fetch twice as expensive as two do (docs/benchmarks.md). So when
 small fetches use all of a core, fewer threads run; as soon as some of the core is idle, the number grows
-again.
+again. A server that pauses now and then must not make the number go up and down, so each growth that had to
+be undone at once doubles the time for which the core must be idle.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ SMALL = 0.000_5
 """CPU seconds per fetch above which most are spent in TLS, decoders or copies, which release the GIL."""
 LONGEST = 1.0
 """Seconds after which the limit is updated in any case."""
+MOST_PATIENCE = 8
+"""Maximum number of updates in a row that must find the core idle before the number grows."""
+HELD = 10
+"""Number of updates after which a growth was not for nothing, although it is undone."""
 FEWEST = 2
 """Minimum number of threads: one waits for the network while the other computes."""
 
@@ -30,6 +35,12 @@ class ThreadLimit:
         self.is_used = is_used
         self._workers = workers
         self._last: tuple[float, float, int] | None = None
+        self._idle = 0
+        """Number of updates in a row that found the core idle."""
+        self._patience = 1
+        """Number of such updates before the limit grows."""
+        self._since_growth: int | None = None
+        """Number of updates since then; None if it has been undone."""
         self.limit = workers
         """Number of threads that may run at once."""
 
@@ -52,7 +63,27 @@ class ThreadLimit:
         if not idle and fetched < self.limit and seconds < LONGEST:
             return
         self._last = (now, cpu, done)
+        if self._since_growth is not None:
+            self._since_growth += 1
         if idle or used >= SMALL * fetched:
+            self._idle += 1
+            if self._idle >= self._patience:
+                self._grow()
+            return
+        self._idle = 0
+        if used >= FULL * seconds:
+            self._shrink()
+
+    def _grow(self) -> None:
+        if self.limit < self._workers:
             self.limit = min(self._workers, self.limit + max(1, self.limit // 2))
-        elif used >= FULL * seconds:
-            self.limit = min(self._workers, max(FEWEST, self.limit * 3 // 4))
+            self._since_growth = 0
+
+    def _shrink(self) -> None:
+        lower = min(self._workers, max(FEWEST, self.limit // 2))
+        if lower < self.limit:
+            self.limit = lower
+            if self._since_growth is not None:
+                was_useless = self._since_growth < HELD
+                self._patience = min(2 * self._patience, MOST_PATIENCE) if was_useless else 1
+                self._since_growth = None

@@ -7,8 +7,6 @@ examined only once.
 
 from __future__ import annotations
 
-from operator import itemgetter, methodcaller
-
 CONTENT_TYPE, CONTENT_LENGTH = "content-type", "content-length"
 TRANSFER_ENCODING = "transfer-encoding"
 ETAG, LAST_MODIFIED = "etag", "last-modified"
@@ -28,33 +26,35 @@ MAX_SPELLINGS = 4_096
 MAX_SPELLING = 64
 """Maximum length of a name in bytes; a longer one is not in the index, and is not stored."""
 
-_split = methodcaller("partition", b":")
-_first = itemgetter(0)
+_INITIALS = frozenset(b"cetlCETL")
+"""The first letters of the names of the index, which half of the usual lines don't begin with."""
 _keys: dict[bytes, str] = {}
 """The key in the index for each spelling; empty for a field that is not in it."""
 
 
 def index(lines: list[bytes]) -> dict[str, bytes]:
-    """Return the first line of each indexed field. Without a loop in Python: 1 µs."""
-    keys = list(map(_keys.get, map(_first, map(_split, lines))))
-    if None in keys:
-        keys = [_learn(line.partition(b":")[0]) for line in lines]
-    found = dict(zip(reversed(keys), reversed(lines), strict=True))
-    found.pop(OTHER, None)
-    if len(keys) - keys.count(OTHER) != len(found):
-        found[REPEATED] = b""
-    return found  # type: ignore[return-value]  # no key is None now
+    """Return the first line of each indexed field."""
+    found: dict[str, bytes] = {}
+    for line in lines:
+        if line and line[0] in _INITIALS:
+            name = line.partition(b":")[0]
+            key = _keys.get(name)
+            if key is None:
+                key = _learn(name)
+            if key in found:
+                found[REPEATED] = b""
+            elif key:  # `OTHER` is empty
+                found[key] = line
+    return found
 
 
 def _learn(name: bytes) -> str:
     """Return the key of a name as it is spelled, and store it."""
-    key = _keys.get(name)
-    if key is None:
-        key = OTHER if len(name) > MAX_SPELLING else _key_of(name.lower())
-        if len(name) <= MAX_SPELLING:
-            if len(_keys) >= MAX_SPELLINGS:  # a server invents names
-                _keys.clear()
-            _keys[name] = key
+    if len(name) > MAX_SPELLING:
+        return OTHER
+    if len(_keys) >= MAX_SPELLINGS:  # a server invents names
+        _keys.clear()
+    key = _keys[name] = _key_of(name.lower())
     return key
 
 

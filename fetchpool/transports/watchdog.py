@@ -66,11 +66,14 @@ class Watch:
         "_speaking",
         "_started",
         "_watchdog",
+        "now",
         "progress",
     )
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
+        self.now: Callable[[], float] = watchdog.clock.now
+        """Return the time by the clock for limits."""
         self._lock = threading.Lock()  # descriptors, and the execution of a claim
         self._descriptors: set[int] = set()
         self._speaking: int | None = None
@@ -86,10 +89,6 @@ class Watch:
         self._seen_at = 0.0
         self._idle_hops = -1
         self._idle_at = 0.0
-
-    def now(self) -> float:
-        """Return the time by the clock for limits."""
-        return self._watchdog.clock.now()
 
     def start(self, now: float, max_time: float, read_timeout: float) -> None:
         """Start a hop at `now`, a result of `now()`. Times are seconds; `math.inf` sets no limit."""

@@ -286,7 +286,7 @@ class AsyncPool(LoopPool):
         if not self._shares_hosts:
             hop.close = False  # all fetches share the open connections
         handle = transfer.handle
-        handle.prepare(hop)
+        handle.prepare(hop, now + transfer.lost)
         self._multi.add_handle(handle.curl)
         self._transfers[handle.curl] = transfer
 

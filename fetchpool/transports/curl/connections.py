@@ -45,8 +45,13 @@ class Connections:
         """TLS connections whose last response has not been checked for surplus bytes yet, and its handle.
         libcurl may pass such a connection to the next hop in the same call that ends the previous one."""
 
-    def __len__(self) -> int:
-        return len(self._open)
+    @property
+    def is_one_quiet(self) -> bool:
+        """Whether exactly one connection is open, and a request may be sent on it, without TLS."""
+        if len(self._open) != 1:
+            return False
+        (descriptor,) = self._open
+        return self.is_quiet(descriptor, False)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._open)

@@ -92,10 +92,10 @@ class CurlHandle:
         self._hop_proxy: str | None = None
         self._use_proxy(options.proxy or "")
 
-    def prepare(self, hop: HopRequest) -> None:
-        """Set the options that differ from the previous hop."""
+    def prepare(self, hop: HopRequest, now: float) -> None:
+        """Set the options that differ from the previous hop. `now`: on the monotonic clock."""
         self.hop = hop
-        self.receiver.prepare(hop)
+        self.receiver.prepare(hop, now)
         url = hop.url
         self._data_before_request = self._surplus = self._is_checked = False
         if self.new_connections:

@@ -79,11 +79,11 @@ class CurlReceiver:
         curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
 
-    def prepare(self, hop: HopRequest) -> None:
-        """Get ready for the next response."""
+    def prepare(self, hop: HopRequest, now: float) -> None:
+        """Get ready for the next response. `now`: on the monotonic clock."""
         self._hop = hop
         self.begun = self.headed = self.stopped = False
-        self._deadline = monotonic() + hop.max_time
+        self._deadline = now + hop.max_time
         self.failure = None
         self.size = 0
 

@@ -60,9 +60,9 @@ class CurlTransport:
             hop.max_time -= seconds
         if hop.close:
             hop.close = watchdog.shared().close_idle(watch, hop.url, hop.addresses)
-        handle.prepare(hop)
-        code, message = 0, ""
         began, now = monotonic(), watch.now()
+        handle.prepare(hop, began)
+        code, message = 0, ""
         watch.start(now, hop.max_time, hop.read_timeout)
         # Checked last, so that it is still true when the request goes out.
         if self._must_identify() is not self._identifies:
@@ -71,17 +71,19 @@ class CurlTransport:
             handle.curl.perform()
         except pycurl.error as error:
             code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
-        handle.look_back(code)
+        if handle.traced or handle.new_connections:
+            handle.look_back(code)
         ended = watch.stop()
         if ended is FailureKind.TIMEOUT_TOTAL:
             code, message = pycurl.E_OPERATION_TIMEDOUT, ""
-        elif ended is FailureKind.TIMEOUT_READ and code == pycurl.E_OPERATION_TIMEDOUT:
-            ended = None  # the connect timeout came first: libcurl had closed the socket that was checked
-        lost = monotonic() - began - (watch.now() - now)
-        if code == pycurl.E_OPERATION_TIMEDOUT and ended is None and lost >= watchdog.CONNECT_LOST:
-            handle.finish(code, message)
-            hop.max_time -= watch.now() - now
-            return self.perform(hop)  # not all of the time was the host's, and nothing was sent
+        elif code == pycurl.E_OPERATION_TIMEDOUT:
+            if ended is FailureKind.TIMEOUT_READ:
+                ended = None  # the connect timeout came first: libcurl had closed the socket that was checked
+            seconds_of_hop = watch.now() - now
+            if ended is None and monotonic() - began - seconds_of_hop >= watchdog.CONNECT_LOST:
+                handle.finish(code, message)
+                hop.max_time -= seconds_of_hop
+                return self.perform(hop)  # not all of the time was the host's, and nothing was sent
         # Also when libcurl reports success: for a body without a length the shutdown was its end.
         response = handle.finish(code, message, FORCED.get(ended) if ended else None)
         if seconds:
@@ -125,9 +127,7 @@ class CurlTransport:
         and no bytes wait on it: the callback, for which a thread has to acquire the GIL, costs a twentieth of
         a short fetch."""
         where, self._where = self._where, self._handle.where
-        if self._handle.traced or len(self._connections) != 1 or where != self._where:
-            return True
-        return any(not self._connections.is_quiet(kept, False) for kept in self._connections)
+        return self._handle.traced or where != self._where or not self._connections.is_one_quiet
 
     def _identify(self, identifies: bool) -> None:
         if identifies:
