@@ -205,8 +205,9 @@ class Dispatcher:
         scheduler, in_flight = self._scheduler, self._in_flight
         pause = has_read = False
         rows = len(in_flight.finished_records)
+        free = window - len(in_flight)
         # Rows of rejected requests are written before reading continues: there may be millions of them.
-        while len(in_flight) < window and len(in_flight.finished_records) == rows:
+        while free > 0 and len(in_flight.finished_records) == rows:
             request = scheduler.next_request(now)
             if request is None:
                 self._has_idle_workers = True
@@ -222,6 +223,7 @@ class Dispatcher:
                 continue
             else:
                 in_flight.submit(admitted, now)
+                free -= 1
                 pause = False
         self._has_idle_workers = False
 

@@ -88,6 +88,7 @@ class InFlightRequests:
         self._observers = observers
         self._clock = clock
         self._jar = writer.jar
+        self._archives = writer.archives
         self._in_flight: dict[int, tuple[FetchRequest, float]] = {}
         """Requests and their start times by urlnum, in the order of their start."""
         self._previous: dict[int, PreviousAttempts] = {}
@@ -186,7 +187,8 @@ class InFlightRequests:
         if outcome is None:
             self._requeue(attempt, now)
             return started
-        self._writer.archive(outcome)
+        if self._archives:
+            self._writer.archive(outcome)
         if self._jar is not None and outcome.set_cookies:
             self._jar.learn(outcome.set_cookies)
         is_throttled = outcome.record.error and self._scheduler.is_throttled(request.host, now)
@@ -253,7 +255,8 @@ class InFlightRequests:
                 record = with_input_columns(record, request.input_columns)
             else:
                 record = with_crawl_fields(record, request.input_columns)
-        self._writer.archive_failure(record, outcome)
+        if self._archives and record.error is not None:
+            self._writer.archive_failure(record, outcome)
         self.finished_records.append(record)
 
     def _maybe_retry(self, attempt: CompletedAttempt, outcome: Outcome, started: float) -> bool:

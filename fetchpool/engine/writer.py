@@ -93,6 +93,11 @@ class Writer:
         """When `flush()` is due; None if there is nothing to flush."""
         return self._flush_at
 
+    @property
+    def archives(self) -> bool:
+        """Whether there is an archive."""
+        return self._archive is not None
+
     def archive(self, outcome: Outcome) -> None:
         """Write the requests and responses of an attempt to the archive."""
         if self._archive is not None:
@@ -100,7 +105,7 @@ class Writer:
 
     def archive_failure(self, record: Record, outcome: Outcome) -> None:
         """Write a final failure that has no records of its own to the archive."""
-        if self._archive is not None and record.error is not None and not outcome.has_response:
+        if self._archive is not None and not outcome.has_response:
             self._archive.write_failure(record)
 
     def write(self, records: list[Record], now: float) -> None:

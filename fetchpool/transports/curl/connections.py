@@ -47,11 +47,11 @@ class Connections:
 
     @property
     def is_one_quiet(self) -> bool:
-        """Whether exactly one connection is open, and a request may be sent on it, without TLS."""
-        if len(self._open) != 1:
+        """Whether exactly one connection is open, an ordinary one, and no bytes wait on it."""
+        if len(self._open) != 1 or self.shared or self.spoiled:
             return False
         (descriptor,) = self._open
-        return self.is_quiet(descriptor, False)
+        return not has_unread(descriptor, self.buffer)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._open)
