@@ -20,8 +20,9 @@ from fetchpool.model import urls
 from fetchpool.model.errors import PoolClosedError, UsageError, WorkerLostError
 from fetchpool.pools.cluster import host, lease, modules
 from fetchpool.pools.cluster.arguments import NOT_SHARED, TOKEN, Packer, unpack, version_of
-from fetchpool.pools.cluster.pool import ClusterPool
+from fetchpool.pools.cluster.pool import CHECK, ClusterPool
 from fetchpool.pools.cluster.shares import divide
+from fetchpool.pools.wakeup import Wakeup, poll_wakeup
 from tests.contracts.fake_cluster import FakeCluster
 from tests.contracts.gauged import PATIENCE, GaugedServer, ended, submit
 
@@ -55,6 +56,19 @@ def until(condition: Any) -> None:
 
 def held_by(pool: ClusterPool) -> list[int]:
     return [len(station.held) for station in pool._stations.opened]
+
+
+def test_a_pool_opens_as_soon_as_its_workers_answer(cluster: FakeCluster) -> None:
+    """And not half a second later, when it would look by itself."""
+    waits: list[float] = []
+
+    def poll(wakeup: Wakeup, timeout: float) -> None:
+        waits.append(timeout if wakeup.asleep else CHECK)  # nothing ends the wait of one that is not asleep
+        poll_wakeup(wakeup, timeout)
+
+    pool = ClusterPool(2, FetchOptions(), cluster, wait=PATIENCE, poll=poll)
+    pool.shutdown()
+    assert waits[0] == 0.0
 
 
 def test_a_worker_that_dies_costs_what_it_had_started(

@@ -105,7 +105,9 @@ class ClusterPool(LoopPool):
         self._stations.open(workers, now)
         until = now + OPENING
         while self._stations.is_opening and (left := until - self._clock()) > 0:
-            self._poll(self._wakeup, min(left, CHECK))
+            self._wakeup.asleep = True  # from here on events end the wait
+            self._poll(self._wakeup, 0.0 if self._events else min(left, CHECK))
+            self._wakeup.asleep = self._wakeup.pending = False
             self._handle_events(self._clock())
         self._stations.refuse()
         if self._stations.lost:
