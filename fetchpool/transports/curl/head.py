@@ -19,25 +19,26 @@ def parse_head(lines: list[bytes]) -> ResponseHead | None:
     block, if it is incomplete, or if it can't be identified."""
     start = 0
     bare = BARE in lines  # computed once: there may be thousands of blocks
-    while (end := _blank(lines, start, bare)) is not None:
+    while True:
+        try:
+            end = _blank(lines, start) if bare else lines.index(CRLF, start)
+        except ValueError:
+            return None
         status, http_version = parse_status(lines[start])
         if status is None:
             return None
         if not 100 <= status < 200:
             return ResponseHead(status, http_version, Headers(lines[start + 1 : end]), lines[start])
         start = end + 1
-    return None
 
 
-def _blank(lines: list[bytes], start: int, bare: bool) -> int | None:
-    """Return the end of the block that begins at `start`; None if it has no end. `bare`: line ends may be
-    bare line feeds."""
-    if bare:
-        return next((place for place in range(start, len(lines)) if lines[place] in BLANK), None)
-    try:
-        return lines.index(CRLF, start)
-    except ValueError:
-        return None
+def _blank(lines: list[bytes], start: int) -> int:
+    """Return the end of the block that begins at `start`, if line ends may be bare line feeds. Raises
+    `ValueError` if it has no end."""
+    for place in range(start, len(lines)):
+        if lines[place] in BLANK:
+            return place
+    raise ValueError("no blank line")
 
 
 BODILESS = frozenset((204, 304))
