@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -33,9 +32,6 @@ from fetchpool.model.request import FetchRequest
 from fetchpool.model.timestamp import utc_now
 from fetchpool.transports.base import Failure, HopRequest, ParseRequest, Steps
 
-if TYPE_CHECKING:  # loaded when it is needed
-    from fetchpool.sinks.hash_thread import HashThread
-
 MIN_TIMEOUT = 0.001
 """Seconds for a connection if the DNS lookup took all the time, since libcurl takes 0 as its default."""
 MOST_AGAIN = 3
@@ -48,21 +44,15 @@ class Exchange:
     """The logic that all fetches of a run share, with the options, read once, and the parsers, loaded
     once."""
 
-    def __init__(
-        self,
-        options: FetchOptions,
-        clock: Callable[[], float] = monotonic,
-        hash_thread: HashThread | None = None,
-    ) -> None:
-        """`hash_thread` hashes large bodies; without it they are hashed as they arrive. Raises `UsageError`
-        when a parser can't be loaded."""
+    def __init__(self, options: FetchOptions, clock: Callable[[], float] = monotonic) -> None:
+        """Raises `UsageError` when a parser can't be loaded."""
         self._options = options
         self._clock = clock
         self._follows_across = options.follow_across_hosts
         self.follows_within = options.follow_within_hosts
         """Whether a redirect within a host is followed; may be changed at any time."""
         self._resolve = dict(options.resolve)
-        parts = OptionalParts(options, hash_thread)
+        parts = OptionalParts(options)
         self._parse, self._wants = parts.parse, parts.wants
         self._links = parts.links
         self._storage = parts.storage

@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # loaded when they are needed
     from fetchpool.http.kept import KeptFields
     from fetchpool.http.page_links import PageLinkFinder
     from fetchpool.http.stored_body import BodyStorage
-    from fetchpool.sinks.hash_thread import HashThread
 
 Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
 
@@ -26,16 +25,15 @@ Parse = Callable[[FetchRequest, HopRequest, ResponseBody, HopResult], Parsed]
 class OptionalParts:
     """The parts of all fetches of a run; each is None without its option."""
 
-    def __init__(self, options: FetchOptions, hash_thread: HashThread | None) -> None:
-        """Without a `hash_thread`, bodies are hashed as they arrive. Raises `UsageError` when a parser can't
-        be loaded."""
+    def __init__(self, options: FetchOptions) -> None:
+        """Raises `UsageError` when a parser can't be loaded."""
         self.parse, self.wants = _parser(options.parse)
         """The function that runs the parsers on a complete response; how many bytes of a body are needed."""
         self.kept = _kept(options.keep)
         if self.kept is not None:
             self.wants = max(self.wants, self.kept.wants)
         self.links = _link_finder(options)
-        self.storage = _storage(options, self.wants, hash_thread)
+        self.storage = _storage(options, self.wants)
 
 
 def _parser(given: tuple[Parser, ...]) -> tuple[Parse | None, int]:
@@ -73,10 +71,10 @@ def _kept(names: tuple[str, ...]) -> KeptFields | None:
     return KeptFields(names)
 
 
-def _storage(options: FetchOptions, wants: int, hash_thread: HashThread | None) -> BodyStorage | None:
+def _storage(options: FetchOptions, wants: int) -> BodyStorage | None:
     """Return the storage for bodies; None when they are only measured."""
     if not (options.hash or options.save or options.warc_spool):
         return None
     from fetchpool.http.stored_body import BodyStorage
 
-    return BodyStorage(options, wants, hash_thread)
+    return BodyStorage(options, wants)

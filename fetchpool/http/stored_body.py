@@ -16,7 +16,6 @@ from fetchpool.http.body import ResponseBody
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.bodies import BodyStore, BodyWriter
-from fetchpool.sinks.hash_thread import HashThread
 from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
 
@@ -28,15 +27,12 @@ BODILESS = frozenset((204, NOT_MODIFIED))
 class BodyStorage:
     """The storage that all bodies of a run share."""
 
-    def __init__(self, options: FetchOptions, wants: int, hash_thread: HashThread | None = None) -> None:
-        """`wants`: the number of content bytes that parsers need. Without a `hash_thread`, bodies are hashed
-        as they arrive."""
+    def __init__(self, options: FetchOptions, wants: int) -> None:
+        """`wants`: the number of content bytes that parsers need."""
         self._options = options
         self._wants = wants
         wanted = options.save or options.hash
-        self._storage = (
-            BodyStore(options.save, options.save_spool, options.save_as, hash_thread) if wanted else None
-        )
+        self._storage = BodyStore(options.save, options.save_spool, options.save_as) if wanted else None
 
     def body(self, method: str) -> StoredBody:
         """Return the body of a new hop."""

@@ -18,13 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.hash_thread import HashThread
 from fetchpool.sinks.spool import NO_LINK, SpooledBody
 
 SHA256, FILENAME = "sha256", "filename_effective"
-SMALL = 64 * 1024
-"""Bytes of a body that are hashed as they arrive, even if there is a thread for hashing: they take 30 µs, and
-waiting for another thread may take as long."""
 
 OTHER = "bin"
 EXTENSIONS = {
@@ -88,15 +84,11 @@ None of them belongs to a type that a desktop would execute."""
 
 
 class BodyStore:
-    """The directories for the bodies of a run, and the thread that hashes them."""
+    """The directories for the bodies of a run."""
 
-    def __init__(
-        self, directory: str, spool: str, save_as: str = "", hash_thread: HashThread | None = None
-    ) -> None:
+    def __init__(self, directory: str, spool: str, save_as: str = "") -> None:
         """`directory`: where bodies are saved, empty to hash them only; `spool`: for unfinished files;
-        `save_as`: the template of their names, empty for the hash. Without a `hash_thread`, bodies are hashed
-        as they arrive."""
-        self.hash_thread = hash_thread
+        `save_as`: the template of their names, empty for the hash."""
         self.save_as = save_as
         self.directory = directory
         self.spool = spool
@@ -109,25 +101,18 @@ class BodyStore:
 class BodyWriter:
     """Hashes one body, and writes it to disk. Disk errors are stored in `failure`; nothing here raises."""
 
-    __slots__ = ("_digest", "_hash_thread", "_small", "_spool", "_storage", "failure")
+    __slots__ = ("_digest", "_spool", "_storage", "failure")
 
     def __init__(self, storage: BodyStore) -> None:
         self._storage = storage
         self._digest = hashlib.sha256()
-        self._hash_thread = storage.hash_thread
-        self._small = SMALL
-        """Bytes left to hash as they arrive, before the thread hashes the rest."""
         self._spool = SpooledBody(storage.spool) if storage.directory else None
         self.failure = ""
         """Why the body can't be saved, as a message for the user; empty while there is no error."""
 
     def write(self, piece: bytes) -> None:
         """Add a piece. If the disk fails, `failure` is set, and the fetch must stop."""
-        if self._hash_thread is None or self._small > 0:
-            self._small -= len(piece)
-            self._digest.update(piece)
-        else:
-            self._hash_thread.update(self._digest, piece)
+        self._digest.update(piece)
         if self._spool is not None and not self.failure:
             try:
                 self._spool.write(piece)
@@ -137,8 +122,6 @@ class BodyWriter:
     def finish(self, content_type: str | None, href: str = "", urlnum: int = 0) -> dict[str, Any]:
         """Save the complete body of a URL; return the fields that it adds to the row. Empty after a
         `failure`."""
-        if self._hash_thread is not None and self._small <= 0:
-            self._hash_thread.finish()
         sha256 = self._digest.hexdigest()
         spool = self._spool
         if spool is None:

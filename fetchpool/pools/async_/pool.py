@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pycurl
 
@@ -40,9 +39,6 @@ from fetchpool.transports.curl.connections import Connections
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import Streams
 from fetchpool.transports.sockets import peer_of, shut_down
-
-if TYPE_CHECKING:  # loaded when it is needed
-    from fetchpool.sinks.hash_thread import HashThread
 
 TICK = INTERVAL
 """Seconds between two checks of deadlines and silent servers."""
@@ -76,8 +72,7 @@ class AsyncPool(LoopPool):
         self._may_send = may_send
         self._clock = LimitClock()
         """The clock for all times; this thread enforces the limits."""
-        self._hash_thread = _hash_thread(options)
-        self._exchange = Exchange(options, self._clock.now, self._hash_thread)
+        self._exchange = Exchange(options, self._clock.now)
         self._submitted: deque[tuple[FetchRequest, Completion]] = deque()
         self._idle: list[Transfer] = []
         self._transfers: dict[pycurl.Curl, Transfer] = {}
@@ -373,19 +368,8 @@ class AsyncPool(LoopPool):
             transfer.steps.close()
             transfer.handle.curl.close()
         self._parsing.close()
-        if self._hash_thread is not None:
-            self._hash_thread.close()
         for transfer in self._idle:
             transfer.handle.curl.close()
         self._multi.close()
         self._poller.close()
         self._wakeup.close()
-
-
-def _hash_thread(options: FetchOptions) -> HashThread | None:
-    """Return the thread that hashes bodies; None when they are not hashed."""
-    if not (options.hash or options.save):
-        return None
-    from fetchpool.sinks.hash_thread import HashThread
-
-    return HashThread()
