@@ -23,6 +23,7 @@ COMPILED = """
     transports/curl/connection_choice transports/curl/connections transports/curl/handle
     transports/curl/head transports/curl/hop_failure transports/curl/options transports/curl/receiver
     transports/curl/resolve_cache transports/curl/trace transports/curl/transport
+    transports/header_index
 """
 
 IN_PLACE = {"develop", "editable_wheel", "--inplace"}
