@@ -21,6 +21,7 @@ from fetchpool.engine.engine import Engine
 from fetchpool.engine.observers import Observer
 from fetchpool.sources.base import Source
 from fetchpool.transports.resolver import Resolver
+from tests.at_once import AtOnce, Opener
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
@@ -47,6 +48,11 @@ over_each_transport = pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], id
 
 LATE = 1.0
 """Seconds that a deadline may be overrun on a busy machine."""
+
+
+def at_once(**opened: Opener) -> AtOnce:
+    """A group of tests that mostly wait. Each has servers of its own."""
+    return AtOnce(server=FaultServer, other_server=lambda: FaultServer(host="127.0.0.2"), **opened)
 
 
 def fetch_urls(way: Way, urls: Sequence[str], **settings: Any) -> list[Record]:

@@ -9,7 +9,6 @@ import ssl
 import struct
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,16 @@ import trustme
 from fetchpool.engine.events import Event, Notice
 from fetchpool.engine.observers import Observer
 from fetchpool.sources.iterable import IterableSource
-from tests.faults.matrix import ASYNC, Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+from tests.faults.matrix import (
+    ASYNC,
+    Rows,
+    Way,
+    at_once,
+    engine_for,
+    fetch_urls,
+    in_every_way,
+    over_each_transport,
+)
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
 
@@ -92,24 +100,21 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-@pytest.fixture(params=[(1, "reset"), (2, "close"), (7, "reset")], ids=lambda each: f"{each[0]}-{each[1]}")
-def few(request: pytest.FixtureRequest) -> Iterator[FewConnections]:
-    server = FewConnections(*request.param)
-    yield server
-    server.close()
-
-
 @in_every_way
-def test_66_a_host_that_accepts_few_connections_gets_fewer(few: FewConnections, way: Way) -> None:
+@pytest.mark.parametrize(("most", "others"), [(1, "reset"), (2, "close"), (7, "reset")])
+@at_once()
+def test_66_a_host_that_accepts_few_connections_gets_fewer(most: int, others: str, way: Way) -> None:
     """If a host resets or closes all other connections, every URL is fetched with the default retries.
     Failures caused by too many connections don't count as attempts."""
-    urls = [f"http://127.0.0.1:{few.port}/{number}" for number in range(100)]
-    records = fetch_urls(way, urls, workers=10, retry=2, retry_delay=0.1)
+    with contextlib.closing(FewConnections(most, others)) as few:
+        urls = [f"http://127.0.0.1:{few.port}/{number}" for number in range(100)]
+        records = fetch_urls(way, urls, workers=10, retry=2, retry_delay=0.1)
     assert Counter(record.error for record in records) == {None: 100}
     assert few.turned_away < 150
 
 
 @in_every_way
+@at_once()
 def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way) -> None:
     """Such a host accepts a connection when the previous one is closed: idle connections would block new
     ones, and are closed."""
@@ -123,6 +128,7 @@ def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way
 
 
 @over_each_transport
+@at_once()
 def test_66_the_same_holds_with_tls(way: Way, tmp_path: Path) -> None:
     """The connection breaks within the handshake."""
     authority = trustme.CA()
@@ -158,6 +164,7 @@ class NoticeRecorder(Observer):
 
 
 @pytest.mark.parametrize("resets", [0, 3])
+@at_once()
 def test_66_occasional_resets_slow_no_host(resets: int) -> None:
     """A page that is always reset has its retries, with no other effect. If the number of connections is
     reduced, a message says so."""

@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.open import open_pool
 from fetchpool.pools.process import supervisor
 from tests.cli import runner
-from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way
+from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way, at_once
 
 STOPPED = 1.9
 """Seconds."""
@@ -59,17 +58,15 @@ class Held:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage")
 
 
-@pytest.fixture
-def held() -> Iterator[Held]:
-    server = Held()
-    yield server
-    server.close()
+def opened() -> contextlib.closing[Held]:
+    return contextlib.closing(Held())
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC, PROCESS], ids=str)
 @pytest.mark.parametrize(
     "limit", [("--read-timeout", "1s"), ("--max-time", "1.5s")], ids=lambda each: each[0]
 )
+@at_once(held=opened)
 def test_74_a_stopped_process_group_causes_no_timeout(
     held: Held, tmp_path: Path, way: Way, limit: tuple[str, str]
 ) -> None:
@@ -109,6 +106,7 @@ print(rows)
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+@at_once(held=opened)
 def test_74_a_program_that_holds_the_interpreter_causes_no_timeout(held: Held, way: Way) -> None:
     """The servers have responded meanwhile."""
     held.release.set()
@@ -139,6 +137,7 @@ with fetchpool.Pool(executor=sys.argv[1], transport=sys.argv[2], workers=2, max_
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+@at_once(held=opened)
 def test_74_limits_are_as_long_after_lost_time_as_before(held: Held, way: Way) -> None:
     urls = [f"http://127.0.0.1:{held.port}/{n}" for n in range(2)]
     done = runner.run(

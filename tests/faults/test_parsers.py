@@ -17,7 +17,7 @@ import pytest
 
 import fetchpool
 from tests.cli import runner
-from tests.faults.matrix import PROCESS, Way, fetch_urls, in_every_way
+from tests.faults.matrix import PROCESS, Way, at_once, fetch_urls, in_every_way
 from tests.faults.server import FaultServer
 
 PARSERS = """
@@ -135,6 +135,7 @@ def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@at_once()
 def test_70_by_default_a_parser_has_as_much_time_as_a_fetch(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
@@ -153,6 +154,7 @@ def test_70_by_default_a_parser_has_as_much_time_as_a_fetch(
 @pytest.mark.parametrize(
     ("number", "times", "code"), [(signal.SIGINT, 1, 130), (signal.SIGTERM, 1, 143), (signal.SIGINT, 2, 130)]
 )
+@at_once()
 def test_70_a_stopped_run_does_not_wait_longer_for_a_parser(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, times: int, code: int
 ) -> None:
@@ -170,6 +172,7 @@ def test_70_a_stopped_run_does_not_wait_longer_for_a_parser(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@at_once()
 def test_70_max_runtime_ends_a_run_despite_a_parser(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
@@ -204,6 +207,7 @@ def test_70_a_parser_that_blocks_the_interpreter_is_killed_with_its_process(serv
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends them there")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@at_once()
 def test_70_such_a_process_does_not_outlive_its_parent(
     server: FaultServer, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -4,7 +4,7 @@ host is a name or address without its port; each server in these tests is a diff
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli import runner
 from tests.faults import ports
-from tests.faults.matrix import ASYNC, CURL, REQUESTS, Way, fetch_urls, over_each_transport
+from tests.faults.matrix import ASYNC, CURL, REQUESTS, Way, at_once, fetch_urls, over_each_transport
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
@@ -24,11 +24,20 @@ PIECES = 0.25
 """Seconds that `bytes-in-decode` takes at least."""
 
 
-@pytest.fixture
-def hosts() -> Iterator[list[FaultServer]]:
+@contextmanager
+def opened() -> Iterator[list[FaultServer]]:
     """Servers at 127.0.0.1 to 127.0.0.8."""
     with ExitStack() as stack:
         yield [stack.enter_context(FaultServer(host=f"127.0.0.{number}")) for number in range(1, 9)]
+
+
+waiting = at_once(hosts=opened)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[FaultServer]]:
+    with opened() as servers:
+        yield servers
 
 
 def arrivals(*servers: FaultServer) -> list[float]:
@@ -49,6 +58,7 @@ def assert_paced(times: Sequence[float], spacing: float) -> None:
 
 
 @over_each_transport
+@at_once(hosts=opened)
 def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
     """429 or 503 with `Retry-After` in seconds, as a date, negative, huge (capped by `--retry-after-max`) or
     invalid (like none: a growing delay): the *host* gets no request for that long, and even a single
@@ -70,6 +80,7 @@ def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultSer
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
+@waiting
 def test_49_with_retry_0_the_host_backs_off_all_the_same(hosts: list[FaultServer], way: Way) -> None:
     """The rows are `http_429` and `http_503`, and the host's next URL waits for as long as the host asked."""
     first, second, *_ = hosts
@@ -81,6 +92,7 @@ def test_49_with_retry_0_the_host_backs_off_all_the_same(hosts: list[FaultServer
 
 
 @pytest.mark.parametrize("way", [ASYNC], ids=str)
+@waiting
 def test_49_pages_that_respond_with_503_do_not_slow_their_host_down(
     hosts: list[FaultServer], way: Way
 ) -> None:
@@ -95,6 +107,7 @@ def test_49_pages_that_respond_with_503_do_not_slow_their_host_down(
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
+@waiting
 def test_49_an_overloaded_host_gets_as_many_requests_as_it_accepts(server: FaultServer, way: Way) -> None:
     """A host that responds with 503 past ten requests per second, without `Retry-After`, soon gets no more
     than these, and nearly all of its pages are fetched."""
@@ -107,6 +120,7 @@ def test_49_an_overloaded_host_gets_as_many_requests_as_it_accepts(server: Fault
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
+@waiting
 def test_49_without_the_header_the_delay_doubles(server: FaultServer, way: Way) -> None:
     """From 100 ms, twice as long after each such response; meanwhile one request at a time."""
     urls = [server.url(f"always-busy?{number}") for number in range(5)]
@@ -117,6 +131,7 @@ def test_49_without_the_header_the_delay_doubles(server: FaultServer, way: Way) 
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
+@waiting
 def test_50_a_host_that_always_fails_is_abandoned(server: FaultServer, way: Way) -> None:
     """After ten failures in a row it is paused for five seconds, tried once more, and then the rest of its
     URLs end in `host_down` rows; other hosts and the timeouts of other URLs are not affected."""
@@ -137,6 +152,7 @@ def test_50_a_host_that_always_fails_is_abandoned(server: FaultServer, way: Way)
 
 
 @pytest.mark.parametrize("way", [CURL], ids=str)
+@waiting
 def test_50_urls_attempted_before_keep_their_last_error(way: Way) -> None:
     """`host_down` means that a URL was not attempted. One that was waiting for a retry keeps the error of its
     attempt."""
@@ -152,6 +168,7 @@ def test_50_urls_attempted_before_keep_their_last_error(way: Way) -> None:
 
 
 @over_each_transport
+@at_once(hosts=opened)
 def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultServer], way: Way) -> None:
     """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` separates any
     two starts, `--rate` spaces the requests to all hosts evenly from the first one on."""
@@ -173,6 +190,7 @@ def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultSer
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
+@at_once(hosts=opened)
 def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer], way: Way) -> None:
     """Hosts take turns: a slow one with many URLs at the top of the list uses at most its share of the
     workers, and the following hosts are fetched immediately."""
@@ -199,6 +217,7 @@ def test_52_a_list_sorted_by_host_is_spread_over_its_hosts(
 
 
 @over_each_transport
+@at_once(hosts=opened)
 def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
     """With `--robots`: requested once, before the host's first URL, with the real user agent; disallowed URLs
     end in `robots` rows and are not sent, not even after a redirect; `Crawl-delay` is respected. A 404 allows

@@ -20,7 +20,7 @@ from fetchpool.scheduler.retry import is_transient
 from fetchpool.sources.iterable import IterableSource
 from tests.cli import runner
 from tests.faults import ports
-from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
+from tests.faults.matrix import Rows, Way, at_once, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.proxy import Proxy
 from tests.faults.server import FaultServer
 from tests.measured import measured
@@ -97,6 +97,7 @@ def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: 
 
 
 @over_each_transport
+@at_once()
 def test_65_a_socks_proxy_is_given_the_next_address_when_it_cannot_reach_one(
     way: Way, server: FaultServer
 ) -> None:
@@ -153,6 +154,7 @@ def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None
 
 
 @in_every_way
+@at_once()
 def test_65_a_restarting_proxy_costs_no_url(way: Way) -> None:
     """The run waits, and tries one request at a time until the proxy works again, instead of turning the list
     into failed rows."""
@@ -192,6 +194,7 @@ sys.exit(main())
 
 
 @over_each_transport
+@at_once()
 @measured
 def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> None:
     """The run pauses, then abandons the proxy, and every URL has a row that says so; the exit code is that of

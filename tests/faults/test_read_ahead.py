@@ -22,6 +22,7 @@ from fetchpool.sinks.spool import SpooledBody
 from fetchpool.sources import tables
 from fetchpool.sources.table_rows import TableOptions
 from tests.cli import runner
+from tests.faults.matrix import at_once
 from tests.faults.server import FaultServer
 
 ENOUGH = 110 << 20
@@ -52,6 +53,7 @@ def many_fields(url: str, number: int) -> str:
     ],
     ids=["urls", "columns", "columns-process", "fields"],
 )
+@at_once()
 def test_62_reading_ahead_is_limited_by_memory(
     tmp_path: Path, executor: str, line: object, options: list[str], most: int
 ) -> None:

@@ -20,6 +20,7 @@ from tests.faults.matrix import (
     LATE,
     Rows,
     Way,
+    at_once,
     engine_for,
     errors,
     fetch_faults,
@@ -45,6 +46,7 @@ def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[s
 
 
 @in_every_way
+@at_once()
 def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total` at `--max-time`, whether the body has a length or is chunked; the row has the status
     and the bytes received so far. A read timeout alone never fires here."""
@@ -55,6 +57,7 @@ def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way
 
 
 @over_each_transport
+@at_once()
 def test_01_also_on_a_reused_connection(server: FaultServer, way: Way) -> None:
     """The same `timeout_total` on a connection that was opened for an earlier URL."""
     page, trickle = fetch_urls(way, [server.url("ok"), server.url("trickle")], workers=1, max_time=MAX_TIME)
@@ -64,6 +67,7 @@ def test_01_also_on_a_reused_connection(server: FaultServer, way: Way) -> None:
 
 
 @over_each_transport
+@at_once()
 def test_01_the_timeout_covers_all_redirects(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
@@ -78,6 +82,7 @@ def test_01_the_timeout_covers_all_redirects(
 
 
 @in_every_way
+@at_once()
 def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: a status line, a header line or a header block that never ends."""
     records = assert_all_end_at_max_time(server, way, ["slow-status", "slow-header", "slow-headers"])
@@ -85,6 +90,7 @@ def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Wa
 
 
 @in_every_way
+@at_once()
 def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: interim responses don't count as a response. A flood of them is `protocol` after 300
     KiB, and uses little CPU until then."""
@@ -94,6 +100,7 @@ def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way)
 
 
 @in_every_way
+@at_once()
 def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: the body is complete, but the trailers never end. libcurl and requests hang here. A
     flood of trailers is `protocol`."""
@@ -104,6 +111,7 @@ def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> N
 
 
 @in_every_way
+@at_once()
 def test_05_silence_is_a_read_timeout_and_a_missing_accept_a_connect_timeout(
     server: FaultServer, way: Way
 ) -> None:
@@ -145,6 +153,7 @@ class NameServer:
 
 
 @over_each_transport
+@at_once()
 def test_06_a_dead_name_server_delays_only_its_own_urls(server: FaultServer, way: Way) -> None:
     """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't exist:
     `dns`. Names are looked up before a request occupies a worker, so twenty unresolvable names don't delay a
@@ -174,6 +183,7 @@ def test_06_a_dead_name_server_delays_only_its_own_urls(server: FaultServer, way
 
 
 @over_each_transport
+@at_once()
 def test_06_a_slow_lookup_counts_towards_the_connect_timeout(way: Way) -> None:
     """`--connect-timeout` covers DNS lookup and connect together."""
 
