@@ -11,18 +11,20 @@ from time import monotonic, process_time
 
 import pytest
 
+from fetchpool import Record
 from tests.cli.environment import environment
 from tests.cli.runner import PATIENCE, run
 from tests.faults.matrix import (
     LATE,
+    PROCESS,
     Way,
     errors,
     fetch_faults,
     fetch_urls,
-    in_every_way,
     over_each_transport,
 )
 from tests.faults.scenarios.heavy import HEAVY, LARGE, PAGES, seconds_of_decoding
+from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
 BOMBS = [f"heavy-{label.replace(', ', '-')}" for label in HEAVY]
@@ -35,31 +37,35 @@ def packed() -> None:
         seconds_of_decoding(label)
 
 
-@pytest.mark.usefixtures("packed")
-@in_every_way
-def test_60_ten_seconds_of_decoding_end_at_max_time(server: FaultServer, way: Way) -> None:
-    """`timeout_total` at `--max-time`, without `--max-filesize`, too: the clock is checked while a body is
-    decoded, whatever its encodings."""
-    started = monotonic()
-    records = fetch_faults(server, way, BOMBS, max_time=1, max_filesize=0)
-    assert monotonic() - started < 2 + LATE  # with the start of the process pool's workers
-    assert errors(records) == dict.fromkeys(BOMBS, "timeout_total")
-    assert {record.errormsg for record in records.values()} == {"total timeout: not complete after 1 s"}
+def assert_timed_out(records: list[Record], max_time: int) -> None:
+    assert [record.error for record in records] == ["timeout_total"] * len(records)
+    assert {record.errormsg for record in records} == {f"total timeout: not complete after {max_time} s"}
 
 
 @pytest.mark.usefixtures("packed")
-@in_every_way
-def test_60_long_decoding_does_not_delay_other_urls(
+@over_each_transport
+def test_60_ten_seconds_of_decoding_end_at_max_time_and_delay_no_other_url(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
-    """No URL of a fast server times out because of the decoded size of another server's body: the async
-    executor's single thread serves all transfers between two steps of decoding."""
-    if way.executor == "process":
-        pytest.skip("its workers are threads of their own, in processes of their own")
-    good = [server.url(f"after-a-moment?{number}") for number in range(10)]
+    """`timeout_total` at `--max-time`, without `--max-filesize`, too: the clock is checked while a body is
+    decoded, whatever its encodings. No URL of a fast server times out because of the decoded size of another
+    server's body: the async executor's single thread serves all transfers between two steps of decoding."""
+    good = [other_server.url("ok"), *(server.url(f"after-a-moment?{number}") for number in range(10))]
     bad = [other_server.url(f"{bomb}?{number}") for bomb in BOMBS for number in range(3)]
+    started = monotonic()
     records = fetch_urls(way, [*bad, *good], max_time=2, max_filesize=0)
-    assert [record.error for record in records] == ["timeout_total"] * len(bad) + [None] * len(good)
+    assert monotonic() - started < 2 + 1 + LATE
+    assert_timed_out(records[: len(bad)], 2)
+    assert [(row.error, row.size_delivered) for row in records[len(bad) :]] == [(None, len(PAGE))] * len(good)
+
+
+@pytest.mark.usefixtures("packed")
+def test_60_ten_seconds_of_decoding_in_processes_end_at_max_time(server: FaultServer) -> None:
+    """The workers are threads of their own, in processes of their own."""
+    started = monotonic()
+    records = fetch_faults(server, PROCESS, BOMBS, max_time=1, max_filesize=0)
+    assert monotonic() - started < 1 + 1 + LATE  # with the start of the pool's workers
+    assert_timed_out([records[bomb] for bomb in BOMBS], 1)
 
 
 KEPT = """
