@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cluster.dask_processes import DaskProcesses
-from tests.contracts.gauged import GaugedServer
+from tests.contracts.gauged import GaugedServer, serving
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +23,6 @@ def shared_dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProces
 
 @pytest.fixture
 def server() -> Iterator[GaugedServer]:
-    with GaugedServer("0.0.0.0") as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(GaugedServer("0.0.0.0")) as running:
         running.release.set()
         yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()

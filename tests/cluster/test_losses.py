@@ -12,7 +12,7 @@ import pytest
 
 import fetchpool
 from tests.cluster.dask_processes import DaskProcesses
-from tests.contracts.gauged import GaugedServer, Handler
+from tests.contracts.gauged import GaugedServer, Handler, serving
 
 WORKERS = 12
 NUMBER = 300
@@ -44,14 +44,9 @@ class AgainHandler(Handler):
 
 @pytest.fixture
 def again() -> Iterator[AgainServer]:
-    with AgainServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(AgainServer()) as running:
         yield running
-        running.release.set()
         running.died.set()
-        running.shutdown()
-        thread.join()
 
 
 def test_other_rows_come_while_what_two_dead_workers_have_lost_is_fetched_again(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 
 import fetchpool
 from tests.cluster.dask_processes import DaskProcesses
-from tests.contracts.gauged import GaugedServer, Handler
+from tests.contracts.gauged import GaugedServer, Handler, serving
 
 SETTINGS: dict[str, Any] = {"executor": "cluster", "workers": 12}
 DELAY = 0.25
@@ -65,12 +64,8 @@ class HostHandler(Handler):
 
 @pytest.fixture
 def by_host() -> Iterator[ByHost]:
-    with ByHost() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(ByHost()) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def fetched(dask: DaskProcesses, urls: list[str], **settings: Any) -> float:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import select
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from tests.contracts.gauged import WAYS, GaugedServer
+from tests.contracts.gauged import WAYS, GaugedServer, serving
 
 
 @pytest.fixture
 def server() -> Iterator[GaugedServer]:
-    with GaugedServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(GaugedServer()) as running:
         yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(params=WAYS, ids="-".join)

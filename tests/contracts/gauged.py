@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from typing import TypeVar
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
@@ -65,6 +68,23 @@ class GaugedServer(ThreadingHTTPServer):
     def wait_until_held(self, number: int) -> None:
         with self.lock:
             assert self.enough.wait_for(lambda: self.held >= number, 15), f"{self.held} of {number} came"
+
+
+S = TypeVar("S", bound=GaugedServer)
+
+
+@contextmanager
+def serving(server: S) -> Iterator[S]:
+    """Run a server in a thread. At the end requests that are held are answered."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.release.set()
+            server.shutdown()
+            thread.join()
 
 
 class Handler(BaseHTTPRequestHandler):

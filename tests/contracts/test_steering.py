@@ -34,7 +34,7 @@ from fetchpool.model.steering import (
     Stop,
 )
 from fetchpool.sources.iterable import IterableSource
-from tests.contracts.gauged import GaugedServer, Handler
+from tests.contracts.gauged import GaugedServer, Handler, serving
 
 BY = "from the web page"
 CEILING = 40
@@ -172,13 +172,9 @@ class Run:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SteeredServer]:
-    with SteeredServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(SteeredServer()) as running:
         yield running
         running.let_go(10_000)
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-from collections.abc import Iterator
 from concurrent.futures import wait
 
 import pytest
@@ -17,17 +16,6 @@ from tests.contracts.gauged import GaugedServer
 PATIENCE = 30.0
 
 with_every_executor = pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
-
-
-@pytest.fixture
-def server() -> Iterator[GaugedServer]:
-    with GaugedServer() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield running
-        running.release.set()
-        running.shutdown()
-        thread.join()
 
 
 def held(server: GaugedServer, number: int) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
-import re
 import signal
 import sys
 import threading
@@ -17,10 +17,14 @@ import pytest
 import fetchpool
 from fetchpool.pools.base import Pool
 from fetchpool.pools.process.pool import ProcessPool
-from tests.contracts.gauged import GaugedServer, ended, opened, submit
+from tests.at_once import AtOnce
+from tests.contracts.gauged import GaugedServer, ended, opened, serving, submit
 from tests.faults.matrix import ASYNC, PROCESS, Way
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
+HOLD = ctypes.PyDLL(None).usleep
+"""Holds the interpreter lock for so many microseconds, without computing."""
+waiting = AtOnce(server=lambda: serving(GaugedServer()))
 
 
 def die(response: fetchpool.Response) -> dict[str, Any]:
@@ -30,18 +34,18 @@ def die(response: fetchpool.Response) -> dict[str, Any]:
 
 
 def compute(response: fetchpool.Response) -> dict[str, Any]:
-    """Python code, which releases the interpreter lock now and then."""
+    """Holds the interpreter lock, and releases it as often as Python code does: every five milliseconds."""
     if "/compute" in response.url:
         until = time.monotonic() + 3.0
         while time.monotonic() < until:
-            sum(range(1000))
+            HOLD(5_000)
     return {}
 
 
-def backtrack(response: fetchpool.Response) -> dict[str, Any]:
-    """A regular expression, which never releases it and does not return."""
+def block(response: fetchpool.Response) -> dict[str, Any]:
+    """Never releases the lock and does not return, as a regular expression may."""
     if "/stay" in response.url:
-        re.match(r"(a+)+$", "a" * 60 + "!")
+        HOLD(100_000_000)
     return {}
 
 
@@ -100,6 +104,7 @@ def test_a_page_that_kills_its_process_is_isolated_while_the_others_go_on(server
 
 
 @LINUX
+@waiting
 def test_a_stopped_process_holds_up_no_other_and_is_replaced(server: GaugedServer) -> None:
     """A stopped worker is killed within seconds, and its requests fail instead of waiting in its socket."""
     pool = opened(("process", "curl"), 4)
@@ -127,19 +132,21 @@ def test_other_pages_have_their_rows_while_a_parser_computes(server: GaugedServe
     assert errors == [(False, None)] * 120 + [(True, None)]
 
 
+@waiting
 def test_what_a_blocked_process_holds_runs_elsewhere_before_its_parser_is_ended(
     server: GaugedServer,
 ) -> None:
     """The parser holds the interpreter lock: after two seconds its process gets no more requests."""
-    pool = opened(("process", "curl"), 8, parse=(f"{__name__}:backtrack",), parse_timeout=8.0)
+    pool = opened(("process", "curl"), 8, parse=(f"{__name__}:block",), parse_timeout=8.0)
     stay, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(100)))
     assert ended(others) == ["fetched"] * 100
     assert not stay.done()
     assert stay.result(15).error == "parse"
-    assert stay.result().errormsg == f"{__name__}:backtrack did not return within 8 s"
+    assert stay.result().errormsg == f"{__name__}:block did not return within 8 s"
     pool.shutdown()
 
 
+@waiting
 def test_a_parser_that_never_returns_costs_no_other_page_a_second_fetch(server: GaugedServer) -> None:
     """Its process is replaced when the other fetches in it have ended."""
     pool = opened(("process", "curl"), 6, parse=(f"{__name__}:never",), parse_timeout=0.5)
