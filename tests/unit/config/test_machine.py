@@ -49,9 +49,12 @@ class Page(BaseHTTPRequestHandler):
 
     def log_message(self, *_): pass
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # connections beyond it would wait for a second attempt, seconds later
+
 if __name__ == "__main__":
     if sys.argv[1] == "server":
-        server = ThreadingHTTPServer(("", 0), Page)
+        server = Server(("", 0), Page)
         print(server.server_port, flush=True)
         server.serve_forever()
     resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
