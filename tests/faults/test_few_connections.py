@@ -114,7 +114,6 @@ def test_66_a_host_that_accepts_few_connections_gets_fewer(most: int, others: st
 
 
 @in_every_way
-@at_once()
 def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way) -> None:
     """Such a host accepts a connection when the previous one is closed: idle connections would block new
     ones, and are closed."""
