@@ -1,4 +1,8 @@
-"""A real cluster for tests: a Dask scheduler and workers, in processes of their own, which tests may kill."""
+"""A real cluster for tests: a Dask scheduler and workers, in processes of their own, which tests may kill.
+
+Dask itself is imported by the tests that use it: each worker of pytest collects all tests, and Dask would be
+a fifth of that time.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from fetchpool.pools.cluster import dask_station
 from tests.cli import prefork
 from tests.cli.environment import environment
 from tests.cli.prefork import ForkedProcess
@@ -110,4 +113,6 @@ class DaskProcesses:
 
 def working_stations() -> int:
     """Return how many stations work in this process, a worker's."""
+    from fetchpool.pools.cluster import dask_station
+
     return sum(not host.ended.is_set() for host in dask_station._hosts.values())

@@ -6,28 +6,18 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-from distributed import Client, LocalCluster, Scheduler
-from distributed.deploy.adaptive import Adaptive
+from typing import TYPE_CHECKING, Any
 
 import fetchpool
 from tests.cluster.dask_processes import DaskProcesses
 from tests.contracts.gauged import GaugedServer
 
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
 NUMBER = 60
 PATIENCE = 60.0
 SETTINGS: dict[str, Any] = {"executor": "cluster", "workers": 8, "per_host": 0, "cluster_wait": PATIENCE}
-
-
-class Deciding(Adaptive):
-    """Counts how often it has decided how many workers there are to be."""
-
-    decisions = 0
-
-    async def target(self) -> int:
-        self.decisions += 1
-        return int(await super().target())
 
 
 def until(condition: Any) -> None:
@@ -56,6 +46,18 @@ def fetch_held(server: GaugedServer, cluster: Any, condition: Any) -> None:
 def test_a_cluster_that_adapts_starts_workers_for_a_run_and_closes_none_before_its_end(
     server: GaugedServer, tmp_path: Path
 ) -> None:
+    from distributed import LocalCluster
+    from distributed.deploy.adaptive import Adaptive
+
+    class Deciding(Adaptive):
+        """Counts how often it has decided how many workers there are to be."""
+
+        decisions = 0
+
+        async def target(self) -> int:
+            self.decisions += 1
+            return int(await super().target())
+
     with LocalCluster(
         n_workers=0,
         threads_per_worker=1,
@@ -84,6 +86,8 @@ def is_idle(dask_scheduler: Scheduler) -> bool:
 def test_a_scheduler_does_not_count_as_idle_during_a_run(
     shared_dask: DaskProcesses, server: GaugedServer
 ) -> None:
+    from distributed import Client
+
     looks: list[bool] = []
     with Client(shared_dask.address, set_as_default=False) as client:
 

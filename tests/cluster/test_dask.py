@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client
 
 import fetchpool
 from fetchpool.model.errors import ClusterLostError
-from fetchpool.pools.cluster import connection_errors, dask_connection
+from fetchpool.pools.cluster import connection_errors
 from tests.cluster.dask_processes import DaskProcesses
 from tests.contracts.gauged import GaugedServer
 
@@ -36,6 +35,8 @@ def test_every_url_has_its_row_through_a_clients_cluster_and_no_log_has_the_pass
     dask: DaskProcesses, server: GaugedServer
 ) -> None:
     """What a program's own client subscribes to stays its own."""
+    from distributed import Client
+
     news: list[Any] = []
     with Client(dask.address, set_as_default=False) as client:
         client.subscribe_topic("all", news.append)
@@ -96,7 +97,7 @@ def test_a_lost_scheduler_ends_the_run_without_rows_for_what_was_in_flight(
 
 
 def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dask_connection, "CONNECT", 0.2)
+    monkeypatch.setattr("fetchpool.pools.cluster.dask_connection.CONNECT", 0.2)
     file = tmp_path / "s.json"
     file.write_text('{"address": "tcp://127.0.0.1:1"}')
     with pytest.raises(fetchpool.UsageError, match="no scheduler responds there"):
@@ -107,7 +108,7 @@ def test_a_server_that_is_no_scheduler_is_refused_in_time(
     monkeypatch: pytest.MonkeyPatch, server: GaugedServer
 ) -> None:
     """It never greets, and Dask's client has no time limit for that."""
-    monkeypatch.setattr(dask_connection, "CONNECT", 0.5)
+    monkeypatch.setattr("fetchpool.pools.cluster.dask_connection.CONNECT", 0.5)
     address = f"tcp://127.0.0.1:{server.server_port}"
     with pytest.raises(fetchpool.UsageError, match=connection_errors.NO_SCHEDULER):
         list(fetchpool.fetch([server.url("/x")], cluster=address, **SETTINGS))

@@ -10,8 +10,6 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
-from distributed import Client
-
 from fetchpool.pools.cluster.lease import LEASE
 from tests.cli.environment import environment
 from tests.cli.prefork import ForkedProcess
@@ -68,6 +66,8 @@ class Run:
 def test_all_stations_end_with_a_killed_driver_whose_run_is_resumed(
     shared_dask: DaskProcesses, server: GaugedServer, tmp_path: Path
 ) -> None:
+    from distributed import Client
+
     server.release.clear()
     run = Run(tmp_path, server)
     with run.start(shared_dask) as process:

@@ -7,16 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import dask
 import pytest
 import trustme
-from distributed import Client, Security
 
 import fetchpool
 from fetchpool.config.cluster_options import ClusterTarget
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.cluster import connection_errors
-from fetchpool.pools.cluster.dask_cluster import open_cluster
 from tests.cli.environment import environment
 from tests.cli.runner import FETCHPOOL, run
 from tests.cluster.dask_processes import DaskProcesses
@@ -94,6 +91,8 @@ def test_with_certificates_of_both_sides_every_url_has_its_row_and_a_password_is
 def test_a_programs_client_brings_its_certificates(
     tls_dask: DaskProcesses, certificates: Path, server: GaugedServer
 ) -> None:
+    from distributed import Client, Security
+
     security = Security(
         tls_ca_file=str(certificates / "ours-ca.pem"),
         tls_client_cert=str(certificates / "ours-cert.pem"),
@@ -128,6 +127,10 @@ def test_a_certificate_of_another_authority_ends_the_command_with_one_line(
 def test_certificates_that_do_not_fit_are_refused_in_words(
     tls_dask: DaskProcesses, certificates: Path, ca: str, own: str, words: str
 ) -> None:
+    import dask
+
+    from fetchpool.pools.cluster.dask_cluster import open_cluster
+
     files = {part: str(certificates / f"{own}-{part}.pem") if own else None for part in ("cert", "key")}
     authority = str(certificates / f"{ca}-ca.pem")
     with (
@@ -142,6 +145,10 @@ def test_certificates_that_do_not_fit_are_refused_in_words(
 def test_an_address_of_the_other_kind_is_named(
     tls_dask: DaskProcesses, certificates: Path, server: GaugedServer
 ) -> None:
+    import dask
+
+    from fetchpool.pools.cluster.dask_cluster import open_cluster
+
     address = tls_dask.address.replace("tls", "tcp")
     with pytest.raises(UsageError, match=re.escape(connection_errors.MAYBE_TLS)):
         open_cluster(ClusterTarget(address, address))
