@@ -2,7 +2,7 @@
 
 In: the tests of a group, with each of their parameters. Out: each has its own result, as if it had run by
 itself. They run in threads, so they must not patch anything or look at the threads of this process. What they
-use, such as servers, is opened for each of them.
+use, such as servers, is opened for each of them; fixtures are shared.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class AtOnce:
     def __call__(self, test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
         def run(
-            request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, **_: object
+            request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, **given: object
         ) -> None:
             if request.node.nodeid not in self._results:
-                self._run(request, tmp_path_factory)
+                self._run(request, tmp_path_factory, given)
             self._results.pop(request.node.nodeid).result()
 
         own = [
@@ -47,14 +47,16 @@ class AtOnce:
         run.__dict__.update(__signature__=inspect.Signature([*own, *provided]), group=self, test=test)
         return run
 
-    def _run(self, request: pytest.FixtureRequest, directories: pytest.TempPathFactory) -> None:
+    def _run(
+        self, request: pytest.FixtureRequest, directories: pytest.TempPathFactory, given: dict[str, Any]
+    ) -> None:
         """Run a test and those that come after it. Those before it have run, perhaps in another process."""
         items = [item for item in request.session.items if isinstance(item, pytest.Function)]
         for item in items[items.index(request.node) :]:
             if getattr(item.function, "group", None) is not self:
                 continue
             test: Callable[..., None] = item.function.test
-            arguments = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+            arguments = given | (item.callspec.params if hasattr(item, "callspec") else {})
             if "tmp_path" in inspect.signature(test).parameters:
                 arguments["tmp_path"] = directories.mktemp("at-once")
             result = self._results[item.nodeid] = Future[None]()

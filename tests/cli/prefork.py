@@ -46,6 +46,8 @@ PRELOADED = (
 """What most commands load. No module that starts a thread: threads don't survive a fork."""
 
 _REQUEST_SIZE = 1 << 20
+_starting = threading.Lock()
+"""Held while the process is started: the tests of a group run in threads."""
 
 
 class ForkedProcess(subprocess.Popen[Any]):
@@ -88,7 +90,9 @@ class ForkedProcess(subprocess.Popen[Any]):
             own if theirs == -1 else theirs for own, theirs in enumerate((p2cread, c2pwrite, errwrite))
         ]
         try:
-            socket.send_fds(_server(self._preloaded), [json.dumps(request).encode()], [*streams, status])
+            with _starting:
+                server = _server(self._preloaded)
+            socket.send_fds(server, [json.dumps(request).encode()], [*streams, status])
         finally:
             os.close(status)
             self._close_pipe_fds(*pipes)

@@ -28,6 +28,7 @@ from fetchpool.sinks.warc import WarcFile
 from tests.cli.environment import UNCOMPILED, environment
 from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, popen, run, start
 from tests.factories import record
+from tests.faults.matrix import at_once
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
 SHARED = [*LINE_FORMATS, "sqlite"]
@@ -50,6 +51,15 @@ def format(request: pytest.FixtureRequest) -> Format:
     return FORMATS[request.param]
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of `torture` are started as those of tests are."""
+    for variable, value in environment().items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
+
+
 # bench/endurance/torture.py does it a thousand times, for every format with every executor. Rows are written
 # about twice a second: a list must be long enough for a kill to find it half done. The seed has kills
 # before the first row and between rows in turn, and few runs that end before they are killed.
@@ -63,14 +73,12 @@ def format(request: pytest.FixtureRequest) -> Format:
         (5, "parquet", "async"),
     ],
 )
+@pytest.mark.usefixtures("forked")
+@at_once()
 def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
-    monkeypatch: pytest.MonkeyPatch, kills: int, name: str, executor: str
+    kills: int, name: str, executor: str
 ) -> None:
     assert executor in EXECUTORS
-    for variable, value in environment().items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
     (result,) = torture(kills, [(name, executor)], seed=1174, urls=1000)
     assert result.kills >= kills  # the last run may have lost a worker as well
     assert (result.lost, result.doubled) == (0, 0)
@@ -309,6 +317,7 @@ def test_43_a_failed_fsync_is_not_retried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process", "async"])
+@at_once()
 def test_44_a_closed_pipe_does_not_affect_other_outputs(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:

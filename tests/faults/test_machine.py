@@ -18,6 +18,7 @@ import pytest
 import fetchpool
 from tests.cli import runner
 from tests.faults import ports
+from tests.faults.matrix import at_once
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
@@ -45,6 +46,7 @@ def test_44_a_reader_that_closes_standard_output_early_is_not_a_failure(
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@at_once()
 def test_45_the_first_signal_lets_requests_in_flight_complete(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:

@@ -26,6 +26,7 @@ from fetchpool.pools.open import open_pool
 from fetchpool.pools.process import supervisor
 from tests.cli import runner
 from tests.cli.environment import ROOT
+from tests.faults.matrix import at_once
 from tests.faults.server import FaultServer
 
 EXECUTORS = ["thread", "process", "async"]
@@ -75,6 +76,7 @@ def one_line(run: subprocess.Popen[bytes]) -> str:
 @LINUX
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@at_once()
 def test_71_a_signal_to_the_process_group_is_handled_by_the_parent(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
