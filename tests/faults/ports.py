@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def refused() -> Iterator[int]:
+def refused(host: str = "127.0.0.1") -> Iterator[int]:
     """A closed port, which no other program can open meanwhile."""
     with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        held.bind((host, 0))  # bound, not listening: connections are refused
         yield held.getsockname()[1]
 
 

@@ -355,18 +355,19 @@ def test_27_netrc_and_proxy_variables_are_ignored(
 def test_28_a_password_in_a_url_is_used_and_appears_nowhere(server: FaultServer, tmp_path: Path) -> None:
     """`http://user:pw@host/` works, and `pw` appears in no output, log line or error message, where `***@`
     replaces it. The same holds for URLs that fail, are invalid, or are retried."""
-    with ports.refused() as port:
+    dead = "127.0.0.3"  # another host: after ten failures in a row it would be paused for seconds
+    with ports.refused(dead) as port:
         urls = [
             signed(server.url("capture")),
             signed(server.url("reset")),
             signed(server.url("http09")),
             signed(server.url("location?half-bracket")),
             signed(by_way_of(server, server.url("ok"))),
-            f"http://{USERINFO}127.0.0.1:{port}/refused",
+            f"http://{USERINFO}{dead}:{port}/refused",
             f"http://{USERINFO}[::1/",
             f"ftp://{USERINFO}127.0.0.1/",
             f"{USERINFO}127.0.0.1:{server.port}/ok",
-            f"http:\\\\{USERINFO}127.0.0.1:{port}\\a",
+            f"http:\\\\{USERINFO}{dead}:{port}\\a",
             f"http://user:{SECRET}/#?@127.0.0.1:{server.port}/ok",
         ]
         (tmp_path / "urls.txt").write_text("\n".join(urls))
