@@ -194,7 +194,7 @@ def test_memory_does_not_grow_with_the_run() -> None:
     clock = Clock()
     stats = Stats(clock)
     rows = [
-        record(size_delivered=n, time_total=n / 1000, error="reset" if n % 5 else None) for n in range(500)
+        record(size_delivered=n, time_total=n / 1000, error="reset" if n % 5 else None) for n in range(100)
     ]
 
     def five_minutes() -> None:

@@ -175,7 +175,7 @@ def test_a_rule_that_was_cut_where_the_reading_ended_is_none() -> None:
 def test_rules_are_held_parsed_up_to_so_many_pieces() -> None:
     text = b"user-agent:*\n" + b"".join(b"disallow:/%x\n" % number for number in range(MAX_PARSED_PARTS // 5))
     robots, _, outcome = robots_request(text)
-    requests = [urls.request(number, f"http://h{number}.example/0") for number in range(12)]
+    requests = [urls.request(number, f"http://h{number}.example/0") for number in range(7)]
     for request in requests:
         robots.add(request, outcome, 0.0)
     for request in requests * 2:
