@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import process as mp_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from time import monotonic
 
 import fetchpool
@@ -22,6 +22,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.pools.process import preload
 from fetchpool.pools.process import worker as process_worker
+from fetchpool.runtime import forks
 
 NEEDS_MAIN_GUARD = (
     "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
@@ -46,6 +47,14 @@ while it starts."""
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals that a terminal (Ctrl-C) and `timeout` send to the entire process group; the parent handles
 them."""
+_starting = Lock()
+"""Held while the server is started: all threads share the environment variables."""
+
+
+@forks.in_child
+def _renew_lock() -> None:
+    global _starting
+    _starting = Lock()
 
 
 def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseContext:
@@ -69,7 +78,8 @@ def _context(options: FetchOptions, *, is_command: bool) -> BaseContext:
     context.set_forkserver_preload([preload.__name__])
     transport = f"fetchpool.transports.{options.transport}.transport"
     main = main_path() if is_command else ""
-    with server_environment(main, process_worker.__name__, "fetchpool.pools.station", transport):
+    modules = (process_worker.__name__, "fetchpool.pools.station", transport)
+    with _starting, server_environment(main, *modules):
         resource_tracker.ensure_running()  # unblocks both signals in this thread
         before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS if is_command else ())
         try:
