@@ -56,8 +56,10 @@ class AtOnce:
             if getattr(item.function, "group", None) is not self:
                 continue
             test: Callable[..., None] = item.function.test
-            arguments = given | (item.callspec.params if hasattr(item, "callspec") else {})
-            if "tmp_path" in inspect.signature(test).parameters:
+            names = inspect.signature(test).parameters
+            known = given | (item.callspec.params if hasattr(item, "callspec") else {})
+            arguments = {name: value for name, value in known.items() if name in names}
+            if "tmp_path" in names:
                 arguments["tmp_path"] = directories.mktemp("at-once")
             result = self._results[item.nodeid] = Future[None]()
             threading.Thread(target=self._run_one, args=(test, arguments, result), daemon=True).start()

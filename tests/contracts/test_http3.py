@@ -13,6 +13,7 @@ import trustme
 
 import fetchpool
 from fetchpool.config.dependencies import _has_http3
+from tests.at_once import AtOnce
 from tests.faults.matrix import ASYNC, CURL, PROCESS, REQUESTS, Way, fetch_urls
 from tests.http3_server import Http3Server
 from tests.recording_server import RecordingServer
@@ -67,6 +68,7 @@ def test_a_stream_that_is_reset_is_a_failure(way: Way, server: Http3Server, opti
 
 @over_each_executor
 @pytest.mark.parametrize("limit", [{"read_timeout": "1s"}, {"max_time": "1s"}], ids=" ".join)
+@AtOnce()
 def test_a_server_that_is_silent_costs_no_more_than_the_timeout(
     way: Way, limit: dict[str, str], server: Http3Server, options: dict[str, Any]
 ) -> None:

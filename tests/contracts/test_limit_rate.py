@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -10,18 +9,16 @@ import pytest
 
 from fetchpool.config.configure import configure
 from fetchpool.http.throttle import ByteRate
+from tests.at_once import AtOnce
 from tests.faults.matrix import Way, fetch_urls, in_every_way
 from tests.recording_server import RecordingServer
 
-
-@pytest.fixture
-def server() -> Iterator[RecordingServer]:
-    with RecordingServer() as server:
-        yield server
+waiting = AtOnce(server=RecordingServer)
 
 
 @in_every_way
 @pytest.mark.parametrize(("count", "size"), [(20, 10_000), (2, 100_000)], ids=["many small", "few large"])
+@waiting
 def test_all_bodies_together_stay_within_the_rate(
     way: Way, count: int, size: int, server: RecordingServer
 ) -> None:
@@ -35,6 +32,7 @@ def test_all_bodies_together_stay_within_the_rate(
 
 
 @in_every_way
+@waiting
 def test_a_hop_that_waits_for_the_rate_has_its_deadline(way: Way, server: RecordingServer) -> None:
     began = monotonic()
     [record] = fetch_urls(way, [server.url("size/200000")], limit_rate="10k", max_time="500ms")
