@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import select
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -113,7 +114,31 @@ class Handler(BaseHTTPRequestHandler):
         return
 
 
+_opening = threading.Lock()
+"""Held while a pool is opened: tests of a group run in threads, and a way may change a module."""
+
+
+@contextmanager
+def _system(way: tuple[str, ...]) -> Iterator[None]:
+    """What a pool finds when it is opened."""
+    with _opening:
+        epoll = getattr(select, "epoll", None)
+        if "elsewhere" not in way or epoll is None:
+            yield
+            return
+        del select.epoll
+        try:
+            yield
+        finally:
+            select.epoll = epoll  # type: ignore[misc]
+
+
 def opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
+    with _system(way):
+        return _opened(way, workers, **options)
+
+
+def _opened(way: tuple[str, ...], workers: int, **options: object) -> Pool:
     if way[0] == "cluster":
         cluster = local_cluster() if "local:2" in way else FakeCluster()
         return ClusterPool(workers, FetchOptions(**options), cluster, wait=PATIENCE)  # type: ignore[arg-type]

@@ -8,12 +8,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import AbstractContextManager
 from time import monotonic
 
 import pytest
 
 from fetchpool.pools.base import Pool
-from tests.contracts.gauged import IN_PROCESS, WAYS, GaugedServer, ended, opened, submit
+from tests.at_once import AtOnce
+from tests.contracts.gauged import IN_PROCESS, WAYS, GaugedServer, ended, opened, serving, submit
 
 QUICK = 10.0
 """Seconds that an ending may take on a busy machine."""
@@ -67,10 +69,15 @@ def _released() -> Iterator[None]:
     RELEASE.set()
 
 
+def running() -> AbstractContextManager[GaugedServer]:
+    return serving(GaugedServer())
+
+
 def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> Pool:
     return opened(way, workers, parse=(f"{__name__}:{parser}",), **options)
 
 
+@AtOnce(server=running)
 def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way, server):
     pool = parsing(way, "stays", 2, parse_timeout=0.5)
     futures = submit(pool, server, "/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
@@ -91,6 +98,7 @@ def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way,
         assert {outcome.size_delivered for outcome in late} == {10}
 
 
+@AtOnce(server=running)
 def test_every_worker_may_be_held_by_one_that_does_not_return(way, server):
     pool = parsing(way, "stays", 2, parse_timeout=0.5)
     futures = submit(pool, server, *(f"/stay/{number}" for number in range(6)), "/last")
@@ -224,6 +232,7 @@ def meets(_):
     return {}
 
 
+@AtOnce(server=running)
 def test_a_page_whose_parser_was_abandoned_is_requested_once(way, server: GaugedServer):
     pool = parsing(way, "stays", 1, parse_timeout=0.3)
     (future,) = submit(pool, server, "/stay")
