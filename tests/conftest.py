@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -60,3 +61,15 @@ def demo_server() -> Iterator[DemoServer]:
     """A demo server for the session: make the targets of `/flaky` your own by a query string."""
     with DemoServer() as server:
         yield server
+
+
+@pytest.fixture
+def forked_torture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes `bench.endurance.torture` start commands as tests do."""
+    from tests.cli.environment import environment
+    from tests.cli.runner import popen
+
+    for variable, value in environment().items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from bench.endurance.crawl_torture import crawl_torture
-from tests.cli.environment import environment
-from tests.cli.runner import popen, run
+from tests.at_once import AtOnce
+from tests.cli.runner import run
 from tests.crawl.crawling import crawl_command
 from tests.crawl.server import NOT_FOUND, SiteServer, page, pages
 from tests.crawl.synthetic import SyntheticSite
@@ -21,14 +20,12 @@ from tests.crawl.synthetic import SyntheticSite
 @pytest.mark.parametrize(
     ("name", "executor"), [("text", "thread"), ("jsonl", "async"), ("csv", "process"), ("sqlite", "async")]
 )
+@pytest.mark.usefixtures("forked_torture")
+@AtOnce()
 def test_t10_and_t11_a_crawl_killed_at_any_moment_loses_no_page_and_fetches_none_again(
-    monkeypatch: pytest.MonkeyPatch, name: str, executor: str
+    name: str, executor: str
 ) -> None:
     """Other crawlers lose or damage their queue in a crash, or fetch again what was done."""
-    for variable, value in environment().items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
     (result,) = crawl_torture(3, [(name, executor)], seed=1174, pages=500)
     assert result.kills >= 3
     assert (result.lost, result.doubled) == (0, 0)

@@ -11,7 +11,6 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +25,7 @@ from fetchpool.sinks.file_ops import FileOps
 from fetchpool.sinks.open import open_sink, row_format
 from fetchpool.sinks.warc import WarcFile
 from tests.cli.environment import UNCOMPILED, environment
-from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, popen, run, start
+from tests.cli.runner import FETCHPOOL, PATIENCE, fetchpool, run, start
 from tests.factories import record
 from tests.faults.matrix import at_once
 
@@ -51,15 +50,6 @@ def format(request: pytest.FixtureRequest) -> Format:
     return FORMATS[request.param]
 
 
-@pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of `torture` are started as those of tests are."""
-    for variable, value in environment().items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setattr("bench.endurance.torture.subprocess", SimpleNamespace(Popen=popen))
-
-
 # bench/endurance/torture.py does it a thousand times, for every format with every executor. Rows are written
 # about twice a second: a list must be long enough for a kill to find it half done. The seed has kills
 # before the first row and between rows in turn, and few runs that end before they are killed.
@@ -73,7 +63,7 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
         (5, "parquet", "async"),
     ],
 )
-@pytest.mark.usefixtures("forked")
+@pytest.mark.usefixtures("forked_torture")
 @at_once()
 def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
     kills: int, name: str, executor: str

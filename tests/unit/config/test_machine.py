@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.at_once import AtOnce
 from tests.cli import runner
 
 TABLE_SIZES = """
@@ -66,31 +68,37 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The program's file, and the port of a server in a process of its own."""
+    file = tmp_path_factory.mktemp("few") / "few.py"
+    file.write_text(FEW)
+    with subprocess.Popen([sys.executable, str(file), "server"], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield file, server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 @pytest.mark.parametrize(
     ("executor", "transport", "workers"),
     [("thread", "curl", 12), ("thread", "requests", 50), ("process", "curl", 50), ("async", "curl", 50)],
 )
+@AtOnce()
 def test_a_low_limit_costs_workers_and_no_url(
-    executor: str, transport: str, workers: int, tmp_path: Path
+    executor: str, transport: str, workers: int, few: tuple[Path, str]
 ) -> None:
-    (tmp_path / "few.py").write_text(FEW)
-    with subprocess.Popen(
-        [sys.executable, "few.py", "server"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        try:
-            port = server.stdout.readline().strip()
-            done = subprocess.run(
-                [sys.executable, "few.py", executor, port, transport],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-        finally:
-            server.kill()
+    file, port = few
+    done = subprocess.run(
+        [sys.executable, str(file), executor, port, transport],
+        cwd=file.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.stdout.splitlines() == [f"{workers} 5", "{None}"], done.stderr
 
 
