@@ -13,12 +13,9 @@ from tests.contracts.gauged import GaugedServer, serving
 @pytest.fixture(scope="session")
 def shared_dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     """A scheduler and three workers. A test that kills one starts a cluster of its own."""
-    running = DaskProcesses(tmp_path_factory.mktemp("shared-dask"))
-    for _ in range(3):
-        running.add_worker()
-    running.wait_for(3)
-    yield running
-    running.close()
+    with DaskProcesses(tmp_path_factory.mktemp("shared-dask")) as running:
+        running.add_workers(3)
+        yield running
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from tests.cli import prefork
 from tests.cli.environment import environment
@@ -92,6 +94,12 @@ class DaskProcesses:
         self.workers.append(worker)
         return worker
 
+    def add_workers(self, number: int) -> None:
+        """Start the first workers, and wait until they have joined."""
+        for _ in range(number):
+            self.add_worker()
+        self.wait_for(number)
+
     def wait_for(self, number: int) -> None:
         """Wait until so many workers have joined."""
         until = time.monotonic() + STARTING
@@ -105,6 +113,14 @@ class DaskProcesses:
             os.killpg(process.pid, signal.SIGKILL)
         process.kill()  # it may not have become the leader of its group yet
         process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):

@@ -23,12 +23,9 @@ SETTINGS: dict[str, Any] = {"executor": "cluster", "workers": 12, "per_host": 0,
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    running = DaskProcesses(tmp_path_factory.mktemp("dask"))
-    for _ in range(2):
-        running.add_worker()
-    running.wait_for(2)
-    yield running
-    running.close()
+    with DaskProcesses(tmp_path_factory.mktemp("dask")) as running:
+        running.add_workers(2)
+        yield running
 
 
 def test_every_url_has_its_row_through_a_clients_cluster_and_no_log_has_the_password(

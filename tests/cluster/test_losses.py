@@ -63,9 +63,7 @@ def test_other_rows_come_while_what_two_dead_workers_have_lost_is_fetched_again(
 
     killer = threading.Thread(target=kill)
     try:
-        for _ in range(3):
-            dask.add_worker()
-        dask.wait_for(3)
+        dask.add_workers(3)
         killer.start()
         rows = fetchpool.fetch(
             urls, executor="cluster", cluster=dask.address, workers=WORKERS, per_host=0, max_time=60

@@ -86,17 +86,12 @@ def test_a_killed_scheduler_ends_the_run_which_another_cluster_resumes(
 ) -> None:
     server.release.clear()
     run = Run(tmp_path, server)
-    lost = DaskProcesses(tmp_path)
-    try:
-        for _ in range(2):
-            lost.add_worker()
-        lost.wait_for(2)
+    with DaskProcesses(tmp_path) as lost:
+        lost.add_workers(2)
         with run.start(lost) as process:
             server.wait_until_held(WORKERS)
             lost.scheduler.kill()
             _, err = process.communicate(timeout=PATIENCE)
-    finally:
-        lost.close()
     assert process.returncode == 6
     assert "scheduler" in err
     assert "Traceback" not in err, err

@@ -41,11 +41,10 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tls_dask(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     files = ("--tls-ca-file", "ours-ca.pem", "--tls-cert", "ours-cert.pem", "--tls-key", "ours-key.pem")
     options = [each if each.startswith("--") else str(certificates / each) for each in files]
-    running = DaskProcesses(tmp_path_factory.mktemp("tls-dask"), "--protocol", "tls", *options)
-    running.add_worker("--no-nanny", *options)
-    running.wait_for(1)
-    yield running
-    running.close()
+    with DaskProcesses(tmp_path_factory.mktemp("tls-dask"), "--protocol", "tls", *options) as running:
+        running.add_worker("--no-nanny", *options)
+        running.wait_for(1)
+        yield running
 
 
 def fetch(
