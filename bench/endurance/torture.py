@@ -231,10 +231,12 @@ class Torture:
         return lambda: self._size() > enough or time.monotonic() >= begun + LONG_RUN
 
     def _size(self) -> int:
-        paths = [self._output, Path(f"{self._output}-wal"), *self._output.glob("*part*")]
+        paths = [self._output, Path(f"{self._output}-wal")]
+        # Each may be gone by now, and a directory of parts may have become one file.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            paths += self._output.glob("*part*")
         size = 0
         for path in paths:
-            # It may be gone by now, or a directory of parts may have become one file.
             with suppress(FileNotFoundError, NotADirectoryError):
                 size += path.stat().st_size
         return size
