@@ -23,6 +23,7 @@ import sys
 import termios
 import threading
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -34,20 +35,32 @@ PRELOADED = (
     "fetchpool.cli.main",
     "fetchpool.cli.session",
     "fetchpool.history.refresh",
+    "fetchpool.pools.async_.pool",
+    "fetchpool.pools.process.pool",
     "fetchpool.pools.thread",
+    "fetchpool.progress.log_file",
     "fetchpool.progress.display",
     "fetchpool.progress.keyboard",
     "fetchpool.progress.keys",
+    "fetchpool.report.page",
+    "fetchpool.report.write",
+    "fetchpool.sinks.bodies",
+    "fetchpool.sinks.csv",
     "fetchpool.sinks.jsonl",
+    "fetchpool.sinks.sqlite",
+    "fetchpool.sinks.text",
     "fetchpool.transports.curl.transport",
     "pydantic.types",
     "pydantic.type_adapter",
 )
 """What most commands load. No module that starts a thread: threads don't survive a fork."""
+LARGE = (*PRELOADED, "fetchpool.transports.requests", "requests", "pyarrow.parquet", "pandas")
+"""What some commands load as well, in 60 and 280 ms. The threads of pyarrow and numpy allow for a fork."""
 
 _REQUEST_SIZE = 1 << 20
-_starting = threading.Lock()
-"""Held while the process is started: the tests of a group run in threads."""
+_starting = threading.RLock()
+"""Held while a process is started, which may start that of most commands: the tests of a group run in
+threads."""
 
 
 class ForkedProcess(subprocess.Popen[Any]):
@@ -122,17 +135,18 @@ class ForkedProcess(subprocess.Popen[Any]):
 
 @cache
 def _server(preloaded: tuple[str, ...]) -> socket.socket:
-    """Starts the process. It ends with this one."""
+    """Starts the process. It ends with this one. One that loads more is itself forked from that of most
+    commands."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-m", __name__]
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment(), "stdout": subprocess.DEVNULL}
     with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno()), *preloaded],
-            pass_fds=[theirs.fileno()],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        if preloaded == PRELOADED:
+            options |= {"stdin": subprocess.DEVNULL, "pass_fds": [theirs.fileno()]}
+            process = subprocess.Popen([*command, str(theirs.fileno()), *preloaded], **options)
+        else:
+            more = [name for name in preloaded if name not in PRELOADED]
+            process = ForkedProcess([*command, "0", *more], stdin=theirs, **options)
 
     @atexit.register
     def end() -> None:
@@ -179,7 +193,9 @@ def serve(requests: socket.socket, preloaded: Sequence[str]) -> list[str]:
         if not request:
             os._exit(0)
         *streams, status = descriptors
-        command = os.fork()
+        with warnings.catch_warnings():  # about threads (`LARGE`)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            command = os.fork()
         if command == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)

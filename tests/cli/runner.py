@@ -20,12 +20,14 @@ from typing import Any
 import pyte
 
 from tests.cli.environment import environment, needs_a_start
-from tests.cli.prefork import ForkedProcess
+from tests.cli.prefork import LARGE, PRELOADED, ForkedProcess
 
 FETCHPOOL = (sys.executable, "-m", "fetchpool")
 PATIENCE = 30.0
 """Seconds that anything here may take on a busy machine; none of it should take three."""
 
+_NEEDS_LARGE = re.compile("parquet|requests")
+"""In an argument, it loads what would be most of the CPU time of the command."""
 _CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -73,8 +75,10 @@ def popen(
     """`subprocess.Popen`, but what can be forked is (`prefork.py`): `FETCHPOOL` and `python -c SCRIPT`."""
     if env is None:
         env = environment()
-    kind = ForkedProcess if _can_be_forked(command, env, options) else subprocess.Popen
-    return kind(command, env=env, **options)
+    if not _can_be_forked(command, env, options):
+        return subprocess.Popen(command, env=env, **options)
+    preloaded = LARGE if any(map(_NEEDS_LARGE.search, command)) else PRELOADED
+    return ForkedProcess(command, env=env, preloaded=preloaded, **options)
 
 
 def _can_be_forked(command: Sequence[str], env: Mapping[str, str], options: Mapping[str, Any]) -> bool:
