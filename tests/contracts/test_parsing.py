@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,58 +14,18 @@ import pytest
 
 from fetchpool.pools.base import Pool
 from tests.at_once import AtOnce
+from tests.contracts import parsers
 from tests.contracts.gauged import IN_PROCESS, WAYS, GaugedServer, ended, opened, serving, submit
 
 QUICK = 10.0
 """Seconds that an ending may take on a busy machine."""
-RELEASE = threading.Event()
-"""For parsers that run in this process: their threads are to end with the test."""
-
-
-def stays(response):
-    """Does not return for /stay."""
-    if "/stay" in response.url:
-        RELEASE.wait(120)
-    return {"thread": threading.current_thread().name, "daemon": threading.current_thread().daemon}
-
-
-def computes(response):
-    """Holds the interpreter for /stay, and never returns."""
-    if "/stay" in response.url:
-        re.match(r"(a+)+$", "a" * 60 + "!")
-    return {"done": True}
-
-
-def starts_a_thread(_):
-    """One that is no daemon, and goes on."""
-    threading.Thread(target=RELEASE.wait, args=(120,), name="heartbeat", daemon=False).start()
-    return {}
-
-
-def forks(_):
-    """A child that holds whatever this process has open."""
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-        os._exit(0)
-    return {"child": child}
-
-
-def starts_what_ends(_):
-    """A child process that is asked to end in the usual way, and whether that ended it."""
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-        os._exit(0)
-    os.kill(child, signal.SIGTERM)
-    return {"ended_by": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}
 
 
 @pytest.fixture(autouse=True)
 def _released() -> Iterator[None]:
-    RELEASE.clear()
+    parsers.RELEASE.clear()
     yield
-    RELEASE.set()
+    parsers.RELEASE.set()
 
 
 def running() -> AbstractContextManager[GaugedServer]:
@@ -74,7 +33,7 @@ def running() -> AbstractContextManager[GaugedServer]:
 
 
 def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> Pool:
-    return opened(way, workers, parse=(f"{__name__}:{parser}",), **options)
+    return opened(way, workers, parse=(f"{parsers.__name__}:{parser}",), **options)
 
 
 @AtOnce(server=running)
@@ -85,7 +44,7 @@ def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way,
     pool.shutdown()
     late = [outcomes[0], outcomes[11]]
     assert {outcome.error for outcome in late} == {"parse"}
-    assert {outcome.errormsg for outcome in late} == {f"{__name__}:stays did not return within 0.5 s"}
+    assert {outcome.errormsg for outcome in late} == {f"{parsers.__name__}:stays did not return within 0.5 s"}
     assert [outcome.error for outcome in outcomes if outcome not in late] == [None] * 11
     assert [outcome.url_effective for outcome in outcomes] == [
         server.url(path) for path in ("/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
@@ -216,20 +175,12 @@ def test_programs_that_a_parser_starts_receive_signals_as_usual(way, server):
 @pytest.mark.parametrize("way", IN_PROCESS, ids="-".join)
 def test_parsers_that_wait_have_threads_enough(way, server):
     """Twenty pages whose parsers wait for something, which comes once all of them do."""
-    barrier = BARRIERS["twenty"] = threading.Barrier(20)
+    barrier = parsers.BARRIERS["twenty"] = threading.Barrier(20)
     pool = parsing(way, "meets", 20, parse_timeout=15.0)
     futures = submit(pool, server, *(f"/{number}" for number in range(20)))
     assert [future.result(30).error for future in futures] == [None] * 20
     assert not barrier.broken
     pool.shutdown()
-
-
-BARRIERS: dict[str, threading.Barrier] = {}
-
-
-def meets(_):
-    BARRIERS["twenty"].wait(15)
-    return {}
 
 
 @AtOnce(server=running)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import stat
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
@@ -337,7 +335,7 @@ def test_a_parser_that_cannot_be_loaded_is_refused_in_words(way):
 
 
 def test_a_parser_runs_while_the_body_arrives(way, server):
-    pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
+    pool = opened(way, 2, parse=("tests.contracts.parsers:first_bytes",))
     (future,) = submit(pool, server, "/x")
     assert future.result(15).extra == {"first": "xxx"}
     pool.shutdown()
@@ -347,7 +345,7 @@ def test_a_parser_runs_while_the_body_arrives(way, server):
 def test_a_pool_that_waits_holds_no_body(way, server):
     gc.collect()
     others = [held for held in gc.get_objects() if isinstance(held, ResponseBody)]
-    pool = opened(way, 2, parse=("tests.contracts.test_pools:first_bytes",))
+    pool = opened(way, 2, parse=("tests.contracts.parsers:first_bytes",))
     wait(submit(pool, server, *["/x"] * 6))
     deadline = monotonic() + 5
     while [held for held in gc.get_objects() if isinstance(held, ResponseBody) and held not in others]:
@@ -384,12 +382,8 @@ def test_when_the_async_pools_thread_ends_no_caller_waits_for_ever(server):
     pool.shutdown()
 
 
-def first_bytes(response):
-    return {"first": response.text[:3]}
-
-
 def test_a_worker_process_that_dies_loses_its_request_and_the_pool_goes_on(server):
-    pool = open_pool("process", 2, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
+    pool = open_pool("process", 2, FetchOptions(parse=("tests.contracts.parsers:die_if_asked",)))
     (dead,) = submit(pool, server, "/die")
     assert isinstance(dead.exception(15), WorkerLostError)
     (alive,) = submit(pool, server, "/live")
@@ -397,19 +391,13 @@ def test_a_worker_process_that_dies_loses_its_request_and_the_pool_goes_on(serve
     pool.shutdown()
 
 
-def die_if_asked(response):
-    if response.url.endswith("/die"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {}
-
-
 def mortal_pool(workers: int) -> Pool:
-    return open_pool("process", workers, FetchOptions(parse=("tests.contracts.test_pools:die_if_asked",)))
+    return open_pool("process", workers, FetchOptions(parse=("tests.contracts.parsers:die_if_asked",)))
 
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_worker_that_dies_in_the_midst_of_a_large_outcome_is_seen_to_die(server, others):
-    parse = ("tests.contracts.test_pools:die_while_sending",)
+    parse = ("tests.contracts.parsers:die_while_sending",)
     pool = open_pool("process", 1 + others, FetchOptions(parse=parse))
     held = submit(pool, server, *["/held"] * others)
     server.wait_until_held(others)
@@ -419,22 +407,6 @@ def test_a_worker_that_dies_in_the_midst_of_a_large_outcome_is_seen_to_die(serve
     assert ended(submit(pool, server, "/live")) == ["fetched"]
     assert ended(held) == ["fetched"] * others
     pool.shutdown()
-
-
-def die_while_sending(response):
-    """More than a socket holds, and a process that ends as soon as a part of it is sent."""
-    if not response.url.endswith("/die"):
-        return {}
-    sender = threading.main_thread().ident
-
-    def die():
-        while True:
-            frame = sys._current_frames()[sender]
-            if frame.f_code.co_name == "send" and len(frame.f_locals["outcomes"]) > 1_000_000:
-                os._exit(1)  # the socket is full by now: the sender waits, and has released the interpreter
-
-    threading.Thread(target=die, daemon=True).start()
-    return {"large": "x" * 15_000_000}
 
 
 @pytest.mark.parametrize("abort", [False, True])
@@ -533,7 +505,7 @@ def test_an_open_process_pool_has_every_process_ready(tmp_path, monkeypatch):
 
 def test_a_parser_that_kills_its_worker_every_time_costs_one_row(server):
     urls = [server.url(path) for path in ["/die", *(f"/live?{number}" for number in range(40))]]
-    parse = ["tests.contracts.test_pools:die_if_asked"]
+    parse = ["tests.contracts.parsers:die_if_asked"]
     records = list(fetchpool.fetch(urls, executor="process", workers=2, per_host=0, parse=parse))
     assert {record.url: record.error for record in records} == dict.fromkeys(urls) | {urls[0]: "internal"}
     assert len(records) == len(urls)

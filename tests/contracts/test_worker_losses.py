@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -18,41 +17,13 @@ import fetchpool
 from fetchpool.pools.base import Pool
 from fetchpool.pools.process.pool import ProcessPool
 from tests.at_once import AtOnce
+from tests.contracts import parsers
 from tests.contracts.gauged import GaugedServer, ended, opened, serving, submit
 from tests.faults.matrix import ASYNC, PROCESS, Way
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
-HOLD = ctypes.PyDLL(None).usleep
-"""Holds the interpreter lock for so many microseconds, without computing."""
+PARSERS = parsers.__name__
 waiting = AtOnce(server=lambda: serving(GaugedServer()))
-
-
-def die(response: fetchpool.Response) -> dict[str, Any]:
-    if "/die" in response.url:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return {"pid": os.getpid()}
-
-
-def compute(response: fetchpool.Response) -> dict[str, Any]:
-    """Holds the interpreter lock, and releases it as often as Python code does: every five milliseconds."""
-    if "/compute" in response.url:
-        until = time.monotonic() + 3.0
-        while time.monotonic() < until:
-            HOLD(5_000)
-    return {}
-
-
-def block(response: fetchpool.Response) -> dict[str, Any]:
-    """Never releases the lock and does not return, as a regular expression may."""
-    if "/stay" in response.url:
-        HOLD(100_000_000)
-    return {}
-
-
-def never(response: fetchpool.Response) -> dict[str, Any]:
-    while "/stay" in response.url:
-        time.sleep(0.01)
-    return {}
 
 
 def workers_of(pool: Pool) -> list[int]:
@@ -94,7 +65,7 @@ def test_a_process_that_dies_costs_what_it_held_and_is_replaced(server: GaugedSe
 def test_a_page_that_kills_its_process_is_isolated_while_the_others_go_on(server: GaugedServer) -> None:
     """It is tried with others, again, then alone, then `internal`; every other page has its row."""
     urls = [server.url(f"/{'die' if number in (3, 40) else 'x'}?{number}") for number in range(80)]
-    records = list(fetchpool.fetch(urls, executor="process", workers=8, per_host=0, parse=f"{__name__}:die"))
+    records = list(fetchpool.fetch(urls, executor="process", workers=8, per_host=0, parse=f"{PARSERS}:die"))
     assert {record.url: record.error for record in records} == {
         url: "internal" if "/die" in url else None for url in urls
     }
@@ -127,7 +98,7 @@ def test_other_pages_have_their_rows_while_a_parser_computes(server: GaugedServe
     urls = [server.url("/compute"), *(server.url(f"/{number}") for number in range(120))]
     settings: dict[str, Any] = {"max_time": 2, "retry": 0, "per_host": 0, "workers": 10, "parse_timeout": 30}
     errors = []
-    for record in fetchpool.fetch(urls, executor=way.executor, parse=f"{__name__}:compute", **settings):
+    for record in fetchpool.fetch(urls, executor=way.executor, parse=f"{PARSERS}:compute", **settings):
         errors.append((record.url == urls[0], record.error))
     assert errors == [(False, None)] * 120 + [(True, None)]
 
@@ -137,19 +108,19 @@ def test_what_a_blocked_process_holds_runs_elsewhere_before_its_parser_is_ended(
     server: GaugedServer,
 ) -> None:
     """The parser holds the interpreter lock: after two seconds its process gets no more requests."""
-    pool = opened(("process", "curl"), 8, parse=(f"{__name__}:block",), parse_timeout=8.0)
+    pool = opened(("process", "curl"), 8, parse=(f"{PARSERS}:block",), parse_timeout=8.0)
     stay, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(100)))
     assert ended(others) == ["fetched"] * 100
     assert not stay.done()
     assert stay.result(15).error == "parse"
-    assert stay.result().errormsg == f"{__name__}:block did not return within 8 s"
+    assert stay.result().errormsg == f"{PARSERS}:block did not return within 8 s"
     pool.shutdown()
 
 
 @waiting
 def test_a_parser_that_never_returns_costs_no_other_page_a_second_fetch(server: GaugedServer) -> None:
     """Its process is replaced when the other fetches in it have ended."""
-    pool = opened(("process", "curl"), 6, parse=(f"{__name__}:never",), parse_timeout=0.5)
+    pool = opened(("process", "curl"), 6, parse=(f"{PARSERS}:never",), parse_timeout=0.5)
     before = set(workers_of(pool))
     paths = [f"/stay?{0}", *(f"/held?{number}" for number in range(5))]
     stay, *others = submit(pool, server, *paths)
