@@ -1,8 +1,7 @@
 """Histogram: the distribution of values in bounded memory, in logarithmic buckets a few percent wide.
 
-In: numbers. Out: percentiles within 2.5 % of a value in the data, and the exact minimum and maximum. Only the
-latest values are stored, so a hundred million take as much memory as a thousand: every row of a run has some,
-and many equal values are counted faster together.
+In: numbers. Out: percentiles within 2.5 % of a value in the data, and the exact maximum. The latest thousand
+values are counted together, since many are equal; none is stored for longer.
 """
 
 from __future__ import annotations
