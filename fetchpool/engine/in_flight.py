@@ -225,7 +225,8 @@ class InFlightRequests:
         assert outcome is not None
         if (error := outcome.record.error) is not None:
             if error == FailureKind.ABORTED and self._lifecycle.state is RunState.ABORTED:
-                return  # no row, so that a resumed run fetches the URL
+                self.has_dropped = True  # no row, so that a resumed run fetches the URL
+                return
             if outcome.storage_error:
                 raise OutputError(outcome.storage_error)
             if self._crawl is not None and (other := self._crawl.other_attempt(attempt.request, outcome)):

@@ -292,6 +292,18 @@ def test_a_stop_by_a_signal_is_not_taken_back() -> None:
     assert (result.interrupted, result.steered_by, result.snapshot.done) == (True, "", 1)
 
 
+def test_an_aborted_request_has_no_row_and_leaves_the_run_incomplete() -> None:
+    def answer(request: FetchRequest, _attempt: int) -> Outcome:
+        engine.abort()
+        return refusal(request, FailureKind.ABORTED)
+
+    rows = Rows()
+    engine = engine_of(OneAtATime(answer), ["http://host/"], rows)
+    result = engine.run()
+    assert (rows.errors, result.aborted) == ({}, True)
+    assert engine._in_flight.has_dropped
+
+
 class Impatient(Rows):
     """A sink that stops the run in its first write, twice: Ctrl-C, Ctrl-C."""
 
