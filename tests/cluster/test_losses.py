@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -57,7 +58,10 @@ def test_other_rows_come_while_what_two_dead_workers_have_lost_is_fetched_again(
 
     def kill() -> None:
         again.wait_until_held(WORKERS)
-        for worker in dask.workers[:2]:
+        together = dask.workers[:2]
+        for worker in together:
+            worker.send_signal(signal.SIGSTOP)  # so that neither takes over what the other has lost
+        for worker in together:
             worker.kill()
         again.died.set()
 

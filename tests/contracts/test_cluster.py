@@ -89,6 +89,37 @@ def test_a_worker_that_dies_costs_what_it_had_started(
     assert ended(submit(pool, server, *["/x"] * 20)) == ["fetched"] * 20
 
 
+def test_what_a_worker_had_not_received_when_it_died_is_not_lost(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    pool = pools(cluster, 4)
+    address = pool._stations.opened[0].worker.address
+    cluster.stop(address)
+    futures = submit(pool, server, *(f"/{number}" for number in range(4)))
+    until(lambda: held_by(pool) == [2, 0])
+    cluster.kill(address)
+    assert ended(futures) == ["fetched"] * 4
+    assert len(server.asked) == 4
+
+
+def test_what_two_workers_did_not_confirm_before_they_died_is_lost(
+    cluster: FakeCluster, pools: Any, server: GaugedServer
+) -> None:
+    """A page may kill its worker before the request is confirmed: it must not kill all of them."""
+    pool = pools(cluster, 4)
+    first, second = (station.worker.address for station in pool._stations.opened)
+    cluster.stop(first)
+    cluster.stop(second)
+    futures = submit(pool, server, *(f"/{number}" for number in range(4)))
+    until(lambda: held_by(pool) == [2, 2])
+    cluster.kill(first)
+    until(lambda: held_by(pool) == [4])
+    cluster.kill(second)
+    until(lambda: sum(future.done() for future in futures) == 2)
+    cluster.join()
+    assert Counter(ended(futures)) == {"lost": 2, "fetched": 2}
+
+
 def test_the_cpu_time_of_all_workers_is_counted_also_of_those_that_have_died(
     cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:

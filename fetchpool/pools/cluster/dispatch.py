@@ -97,6 +97,7 @@ class ClusterDispatcher:
         if request.spacing and self._router.give(request, station, now):
             station.add(Kind.HOLD, request.host.encode("utf-8", "surrogatepass"))
         item.holder = station
+        item.call = station.coming_call
         station.held[item.number] = item
         self._batches.setdefault(station, []).append(item)
         if request.close:
@@ -193,14 +194,32 @@ class ClusterDispatcher:
         for station, end in ended:
             self._router.lost(station, now)
             held = [item for item in station.held.values() if item.number in self._work.open]
-            lost: list[WorkItem] = []
+            started = 0
             if end is End.DIED or (end is End.SILENT and self._options.has_slow_parsers):
                 # Requests start nearly in order: those that are spaced may be overtaken. The others have
                 # probably not been started. If they have, they are among the first next time.
-                lost = held[: max(station.bound, 1)]
-            counted = {item.number for item in lost}
-            self._cancel([item for item in held if item.number not in counted])
+                started = max(station.bound, 1)
+            lost, undelivered = self._divide(held[:started], station)
+            self._cancel(held[started:])
+            self._put_back(undelivered)
             self._work.lose(lost, f"worker {station.worker.address}")
+
+    def _divide(
+        self, started: list[WorkItem], station: RemoteStation
+    ) -> tuple[list[WorkItem], list[WorkItem]]:
+        """Divide requests into those that a dead worker has lost, and those that may never have reached it.
+        Workers often die together: what is sent from the first to the second before that one's death is known
+        is not lost twice. But a page may kill its worker before the request is confirmed: next time it
+        counts."""
+        lost: list[WorkItem] = []
+        undelivered: list[WorkItem] = []
+        for item in started:
+            if item.call <= station.delivered_call or item.was_undelivered:
+                lost.append(item)
+            else:
+                item.was_undelivered = True
+                undelivered.append(item)
+        return lost, undelivered
 
     def cancel(self, host: str | None) -> None:
         """Have the stations return the requests for a host that they have not started, to cancel them.

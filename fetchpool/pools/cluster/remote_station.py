@@ -115,6 +115,16 @@ class RemoteStation:
         """Add a command to the next call."""
         self._commands.append((kind, payload))
 
+    @property
+    def coming_call(self) -> int:
+        """The number of the call that will carry commands added now."""
+        return self._calls + 1
+
+    @property
+    def delivered_call(self) -> int:
+        """The number of the last call that is known to have reached the station."""
+        return self._calls - self._is_calling
+
     def delivered(self) -> None:
         """Record that the last call has reached the station."""
         self._is_calling = False

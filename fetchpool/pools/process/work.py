@@ -17,7 +17,7 @@ LOST = "the worker process died"
 class WorkItem:
     """A request without its outcome."""
 
-    __slots__ = ("alone", "future", "holder", "number", "recalled", "request")
+    __slots__ = ("alone", "call", "future", "holder", "number", "recalled", "request", "was_undelivered")
 
     def __init__(self, number: int, request: FetchRequest, future: LightFuture, *, alone: bool) -> None:
         self.number = number
@@ -29,6 +29,10 @@ class WorkItem:
         """The process that it was sent to; None while it waits."""
         self.recalled = False
         """Whether it must be cancelled unless it has been started."""
+        self.call = 0
+        """The number of the call to a station that it was sent with."""
+        self.was_undelivered = False
+        """Whether a station ended without having confirmed that call."""
 
 
 class WorkQueue:
