@@ -13,7 +13,7 @@ import shutil
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -28,6 +28,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.transports import tls_messages
 from fetchpool.transports.base import HopRequest, HopResult, ResponseHead, Transport
 from fetchpool.transports.open import open_transport
+from tests.at_once import AtOnce
 from tests.faults import ports
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import further
@@ -115,8 +116,8 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def client_with(name: str) -> Iterator[object]:
+@contextlib.contextmanager
+def clients(name: str) -> Iterator[Callable[..., Client]]:
     """Makes clients with options of the test's own."""
     opened: list[Transport] = []
 
@@ -127,14 +128,35 @@ def client_with(name: str) -> Iterator[object]:
         opened.append(transport)
         return Client(transport, chosen)
 
-    yield make
-    for transport in opened:
-        transport.close()
+    try:
+        yield make
+    finally:
+        for transport in opened:
+            transport.close()
+
+
+@pytest.fixture
+def client_with(name: str) -> Iterator[Callable[..., Client]]:
+    with clients(name) as make:
+        yield make
 
 
 @pytest.fixture
 def client(client_with) -> Client:
     return client_with()
+
+
+def at_once() -> AtOnce:
+    """A group of tests that wait. Each has servers of its own."""
+    return AtOnce(
+        client_with=clients,
+        client=lambda client_with: contextlib.nullcontext(client_with()),
+        server=FaultServer,
+        fresh=FaultServer,
+    )
+
+
+trickling, waiting = at_once(), at_once()
 
 
 @pytest.fixture(scope="module")
@@ -552,27 +574,32 @@ TRICKLES = [
 SILENCES = ["silence", "silence-in-body", "silence-without-length", "silence-in-headers", "silence-at-once"]
 
 
+@trickling
 def test_no_trickle_outlives_the_deadline(client_with, server):
     ended = kinds({scenario: client_with() for scenario in TRICKLES}, server, 0.6, max_time=0.6)
     assert ended == dict.fromkeys(TRICKLES, FailureKind.TIMEOUT_TOTAL)
 
 
+@trickling
 def test_a_byte_now_and_then_is_not_silence(client_with, server):
     clients = {scenario: client_with() for scenario in TRICKLES}
     ended = kinds(clients, server, 1.0, max_time=1.0, read_timeout=0.35)
     assert ended == dict.fromkeys(TRICKLES, FailureKind.TIMEOUT_TOTAL)
 
 
+@waiting
 def test_silence_ends_after_the_read_timeout(client_with, server):
     ended = kinds({scenario: client_with() for scenario in SILENCES}, server, 0.4, read_timeout=0.4)
     assert ended == dict.fromkeys(SILENCES, FailureKind.TIMEOUT_READ)
 
 
+@waiting
 def test_the_deadline_holds_in_silence_too(client_with, server):
     ended = kinds({scenario: client_with() for scenario in SILENCES}, server, 0.4, max_time=0.4)
     assert ended == dict.fromkeys(SILENCES, FailureKind.TIMEOUT_TOTAL)
 
 
+@waiting
 def test_silence_on_a_kept_connection_is_counted_from_the_request(client, server):
     client.fetch(server.url("ok"))
     threading.Event().wait(0.4)
@@ -582,6 +609,7 @@ def test_silence_on_a_kept_connection_is_counted_from_the_request(client, server
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the kernel isn't asked here")
 @pytest.mark.parametrize("kept", [False, True])
+@waiting
 def test_bytes_on_another_connection_do_not_end_the_read_timeout(client, server, fresh, kept):
     client.fetch(server.url("goodbye-on-a-kept-connection"))
     if kept:
@@ -592,6 +620,7 @@ def test_bytes_on_another_connection_do_not_end_the_read_timeout(client, server,
     assert fresh.connections == 1
 
 
+@waiting
 def test_a_listener_that_never_accepts_is_timeout_connect(client_with):
     client = client_with(connect_timeout=0.5)
     with ports.never_accepting() as port:
@@ -599,6 +628,7 @@ def test_a_listener_that_never_accepts_is_timeout_connect(client_with):
     assert 0.4 < client.seconds < 0.5 + LATE
 
 
+@waiting
 def test_each_hop_has_a_connect_timeout_of_its_own(client, server):
     assert client.fetch(server.url("ok"))[0].failure is None
     with ports.never_accepting() as port:
@@ -607,6 +637,7 @@ def test_each_hop_has_a_connect_timeout_of_its_own(client, server):
     assert 0.3 < client.seconds < 0.4 + LATE
 
 
+@waiting
 def test_the_deadline_may_come_before_the_connect_timeout(client):
     with ports.never_accepting() as port:
         kind = client.failure(f"http://127.0.0.1:{port}/?secret", max_time=0.3)
@@ -614,6 +645,7 @@ def test_the_deadline_may_come_before_the_connect_timeout(client):
     assert 0.2 < client.seconds < 0.3 + LATE
 
 
+@waiting
 def test_a_tls_handshake_that_is_never_answered_is_timeout_connect(client_with):
     client = client_with(connect_timeout=0.5)
     with ports.accepting(None) as port:
@@ -688,6 +720,7 @@ def test_an_ipv6_address_in_brackets_is_fetched_from(client):
 
 
 @pytest.mark.parametrize("dead", [1, 3])
+@waiting
 def test_a_live_address_behind_dead_ones_answers_soon(client, fresh, dead):
     with contextlib.ExitStack() as stack:
         addresses = [f"127.0.0.{9 + number}" for number in range(dead)]
@@ -715,6 +748,7 @@ def test_when_all_refuse_it_is_refused(client):
     assert kind is FailureKind.REFUSED
 
 
+@waiting
 def test_when_all_are_dead_it_is_timeout_connect(client_with):
     client = client_with(connect_timeout=0.7)
     with ports.never_accepting() as port, ports.never_accepting("127.0.0.9", port):
@@ -723,6 +757,7 @@ def test_when_all_are_dead_it_is_timeout_connect(client_with):
     assert 0.5 < client.seconds < 0.7 + LATE
 
 
+@waiting
 def test_an_abort_ends_it_while_several_are_tried(client):
     responses: list[HopResult] = []
     with ports.never_accepting() as port, ports.never_accepting("127.0.0.9", port):
@@ -879,12 +914,14 @@ def test_the_file_of_certificates_may_have_any_name(client_with, cacert, tls_ser
     assert client_with(cacert=str(umlaut)).fetch(tls_server.url("ok"))[0].failure is None
 
 
+@trickling
 def test_deadlines_hold_inside_tls(client_with, cacert, tls_server):
     clients = {scenario: client_with(cacert=cacert) for scenario in TRICKLES}
     ended = kinds(clients, tls_server, 1.0, max_time=1.0, read_timeout=0.35)
     assert ended == dict.fromkeys(TRICKLES, FailureKind.TIMEOUT_TOTAL)
 
 
+@waiting
 def test_silence_inside_tls_is_timeout_read(client_with, cacert, tls_server):
     clients = {scenario: client_with(cacert=cacert) for scenario in SILENCES}
     ended = kinds(clients, tls_server, 0.4, read_timeout=0.4)
@@ -1029,6 +1066,7 @@ def test_a_socks_proxy_that_refuses_is_proxy(client_with, server):
         assert client.failure(server.url("ok")) is FailureKind.PROXY
 
 
+@waiting
 def test_a_proxy_that_falls_silent_does_not_outlive_the_deadline(client_with):
     with ports.accepting(None) as port:
         clients = {
