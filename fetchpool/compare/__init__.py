@@ -1,0 +1,1 @@
+"""`fetchpool compare`: measures which executor and transport are fastest for a list."""

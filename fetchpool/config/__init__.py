@@ -1,0 +1,1 @@
+"""Every option: declared in `options/`, checked here, and stored in `RunConfig` and `FetchOptions`."""

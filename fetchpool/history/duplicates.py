@@ -1,8 +1,8 @@
 """Filters out URLs that need no fetch: repeated, in another shard, or with a row from an earlier run.
 
-In: the rows of the outputs (with `--resume`), then requests as they are read from the list. Out: the requests
-to fetch, and the outputs that lack each row. The module opens nothing, and stores no URLs, but for each URL a
-fingerprint, a mark that the list had it, and one byte for each output:
+In: the rows of the outputs (with `--resume`; `engine/build.py` passes them), then requests as they are read
+from the list. Out: the requests to fetch, and the outputs that lack each row. The module opens nothing, and
+stores no URLs, but for each URL a fingerprint, a mark that the list had it, and one byte for each output:
 
     0  the output has no row of it       1  its final row has no error       2…  its final row has that error
 

@@ -1,0 +1,1 @@
+"""The values that travel between packages: requests, outcomes, rows, failures, URLs, errors."""

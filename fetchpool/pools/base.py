@@ -1,8 +1,7 @@
 """The interface between the engine and the pools that fetch.
 
 A pool is `submit(request) -> LightFuture` and `shutdown()`; to the engine all pools are alike, except that an
-`InlinePool` can run in the engine's thread. A pool has no policy: it neither retries nor delays. A new
-executor is a module in this package, its name in `config/choices.py`, and its case in `open.py`.
+`InlinePool` can run in the engine's thread. A pool has no policy: it neither retries nor delays.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The interfaces of outputs, which the engine uses. The engine's thread is the only caller.
-
-A new format is a module in this package, its name and suffix in `config/choices.py`, and its case in
-`open.py`; its rows are read back for `--resume` and reports in `read_back.py`.
-"""
+"""The interfaces of outputs, which the engine uses. The engine's thread is the only caller."""
 
 from __future__ import annotations
 

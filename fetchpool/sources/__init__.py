@@ -1,0 +1,1 @@
+"""Where URLs come from: lists, tables, sitemaps and iterables, read lazily."""

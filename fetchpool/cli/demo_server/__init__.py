@@ -1,0 +1,1 @@
+"""The server of `fetchpool demo` and of the tests. Imports nothing of the rest."""

@@ -1,4 +1,4 @@
-"""Options of the group "Speed": how much is fetched at once."""
+"""Options of the group "Speed": how much is fetched at once, in all and per host."""
 
 from __future__ import annotations
 

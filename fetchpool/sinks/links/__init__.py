@@ -1,0 +1,1 @@
+"""Outputs of the links of a crawl (`--links`)."""

@@ -1,0 +1,1 @@
+"""The adapter for libcurl (pycurl), for blocking workers and for the async pool."""

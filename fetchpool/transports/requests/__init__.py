@@ -1,0 +1,1 @@
+"""The adapter for requests and urllib3."""
