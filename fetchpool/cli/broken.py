@@ -33,7 +33,7 @@ LINES = 200
 
 
 @takes(
-    argument("outputs", "OUT", "Outputs of a crawl; of a URL with several rows the last one counts."),
+    argument("outputs", "OUT", "Outputs of a crawl; the last row of a URL counts."),
     parameter(BROKEN_LINKS),
     parameter(LINK_FORMAT, default=LINK_FORMATS[0]),
     *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),

@@ -32,7 +32,7 @@ CONFIGURABLE = ("seen_memory", "quiet", "color")
     argument("outputs", "OUT", "Outputs of earlier runs."),
     parameter(
         OPTIONS["format"],
-        help="Format of every OUT: text, jsonl, csv or sqlite. By default the suffix decides.",
+        help="Format of every OUT: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix decides.",
     ),
     *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )

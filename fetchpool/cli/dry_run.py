@@ -142,7 +142,7 @@ def lines(found: DryRunEstimate, config: RunConfig) -> list[str]:
     if found.limited_by:
         text.append(f"minimum time: {duration(found.min_time)} ({found.limited_by})")
     else:
-        text.append("minimum time: unlimited (no --host-delay or --rate given)")
+        text.append("minimum time: none (no --host-delay or --rate given)")
     if config.robots:
         text.append("robots.txt rules are not included (a dry run fetches nothing)")
     return text

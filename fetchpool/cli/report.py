@@ -32,7 +32,7 @@ CONFIGURABLE = ("seen_memory", "quiet", "color")
 
 
 @takes(
-    argument("outputs", "OUT", "Outputs of runs; of a URL with several rows the last one counts."),
+    argument("outputs", "OUT", "Outputs of runs; the last row of a URL counts."),
     parameter(REPORT_OUTPUT),
     parameter(REPORT_TERM),
     parameter(REPORT_JSON),

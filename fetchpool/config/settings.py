@@ -35,7 +35,7 @@ class PoolSettings(TypedDict, total=False):
     """Maximum time for a --parse function per page; 0 is no limit. (default: 30s, or --max-time if
     shorter)"""
     keep: str | Sequence[str]
-    """Add fields to the row: headers, header:NAME (some of them), redirects (each with its status), body (at
+    """Add fields to the row: headers, header:NAME (one of them), redirects (each with its status), body (at
     most 64M), text (the body, decoded) or line (where the URL is in the input). Repeatable, or a list:
     headers,body."""
     hash: str | None
@@ -172,8 +172,8 @@ class FetchSettings(PoolSettings, total=False):
     per_host: int | str | None
     """Maximum number of concurrent fetches per host; 0 is no limit. (default: 10, or 4 with --recursive)"""
     host_delay: float | str
-    """Minimum delay between two requests to the same host. Status 429, 503 and Retry-After always increase
-    the delay. (default: 0)"""
+    """Minimum delay between two requests to the same host. Status 429, Retry-After and repeated 503 increase
+    it. (default: 0)"""
     rate: float | str | None
     """Maximum request rate over all hosts, evenly spaced: 10/s, 30/m, 1000/h; 0 is no limit. (default: 0)"""
     retry_after_max: float | str
@@ -202,8 +202,8 @@ class FetchSettings(PoolSettings, total=False):
     """Memory for duplicate detection, about 15 bytes per URL. When it is full, a temporary file is used.
     (default: 1G)"""
     retry: int | str
-    """Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, 502, 503,
-    504, 522, 524. (default: 2)"""
+    """Retry transient failures up to N times: timeouts except --max-time, failed or broken connections,
+    status 408, 429, 500, 502, 503, 504, 522, 524. (default: 2)"""
     retry_delay: float | str
     """Backoff before the first retry; doubles with each retry, with full jitter. (default: 1s)"""
     retry_max_time: float | str | None
@@ -228,8 +228,8 @@ class AllSettings(FetchSettings, total=False):
     """Delimiter of CSV and TSV inputs: a character, or tab. By default it is detected, or read from a first
     line such as 'sep=;'."""
     encoding: str | None
-    """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in tables,
-    Windows-1252 are detected."""
+    """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16, UTF-32 and, in
+    tables, Windows-1252 are detected."""
     frontier: str | PathLike[str] | None
     """Keep the list of URLs found in PATH. (default: the first output's name with .frontier.jsonl)"""
     paused: bool

@@ -27,8 +27,8 @@ OPTIONS: tuple[Option, ...] = (
         "summary",
         "--summary NAME",
         types.SUMMARY,
-        "Format of the summary: text, or json (one object on standard error, and without a terminal "
-        "nothing else but errors).",
+        "Format of the summary: text, or json (one object on standard error; without a terminal, "
+        "only this and errors).",
         Scope.FLAG,
     ),
     Option(

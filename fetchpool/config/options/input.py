@@ -38,8 +38,8 @@ OPTIONS: tuple[Option, ...] = (
         "encoding",
         "--encoding NAME",
         types.ENCODING,
-        "Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16 and, in "
-        "tables, Windows-1252 are detected.",
+        "Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16, UTF-32 "
+        "and, in tables, Windows-1252 are detected.",
         Scope.CONFIG,
         settable=Settable.ANYWHERE,
     ),

@@ -10,8 +10,8 @@ OPTIONS: tuple[Option, ...] = (
         "retry",
         "--retry N",
         types.INTEGER,
-        "Retry transient failures up to N times: timeouts, broken connections, status 408, 429, 500, "
-        "502, 503, 504, 522, 524.",
+        "Retry transient failures up to N times: timeouts except --max-time, failed or broken "
+        "connections, status 408, 429, 500, 502, 503, 504, 522, 524.",
         settable=Settable.ANYWHERE,
     ),
     Option(

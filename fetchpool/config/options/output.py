@@ -77,7 +77,7 @@ OPTIONS: tuple[Option, ...] = (
         "keep",
         "--keep WHAT",
         types.KEEP,
-        "Add fields to the row: headers, header:NAME (some of them), redirects (each with its status), "
+        "Add fields to the row: headers, header:NAME (one of them), redirects (each with its status), "
         "body (at most 64M), text (the body, decoded) or line (where the URL is in the input). "
         "Repeatable, or a list: headers,body.",
         Scope.POOL,

@@ -10,8 +10,8 @@ OPTIONS: tuple[Option, ...] = (
         "host_delay",
         "--host-delay TIME",
         types.DURATION,
-        "Minimum delay between two requests to the same host. Status 429, 503 and Retry-After always "
-        "increase the delay.",
+        "Minimum delay between two requests to the same host. Status 429, Retry-After and repeated 503 "
+        "increase it.",
         settable=Settable.ANYWHERE,
     ),
     Option(
