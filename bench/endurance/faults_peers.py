@@ -188,7 +188,7 @@ def judged_by_what_it_said(case: Case, found: Made, last: FaultServer) -> Made:
         leaked = ["the server's password" for line in lines if line.lower().startswith("authorization:")]
     else:
         leaked = [line.partition(":")[0] for line in lines if SECRET in line]
-    return Made(f"says {', '.join(leaked)}" if leaked else "says nothing", not leaked)
+    return Made(f"sends {', '.join(leaked)}" if leaked else "sends no secret", not leaked)
 
 
 def verdict(case: Case, answered: bool, words: str, size: int) -> Made:
@@ -224,7 +224,7 @@ def try_wget2(case: Case, url: str) -> Made:
     if ended.code:
         return verdict(case, False, f"exit {ended.code}", ended.size)
     if ended.stderr.strip():  # its exit code is 0 even for a connection that was refused
-        return verdict(case, False, "exit 0, and a word about it", ended.size)
+        return verdict(case, False, "exit 0, with a message", ended.size)
     return verdict(case, True, f"exit 0, {ended.size} bytes", ended.size)
 
 

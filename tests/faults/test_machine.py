@@ -146,7 +146,7 @@ def test_47_if_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
 
 
 def test_47_the_warning_names_both_numbers(server: FaultServer, tmp_path: Path) -> None:
-    """And an executor for which the limit is enough."""
+    """Of open files and of workers; and an executor for which the limit is enough."""
     list_of(tmp_path, server.url("ok"))
     done = limited(tmp_path, 36, 36)
     assert b"reduced workers from 50 to 1: open-file limit is 36" in done.stderr
