@@ -1,4 +1,4 @@
-"""Fetch a list of URLs, ten or a hundred million: fast, politely, one row per URL.
+"""Fetch a list of ten URLs or a hundred million: fast, politely, one row per URL.
 
     import fetchpool
 
