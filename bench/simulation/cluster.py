@@ -290,7 +290,7 @@ class SimulatedCluster:
             self._latest.pop(f"{station} up", None)
             self._latest.pop(f"{station} down", None)
 
-    def wish(self) -> None: ...
+    def request_worker(self) -> None: ...
 
     def close(self) -> None:
         for name in list(self._stations):

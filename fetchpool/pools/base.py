@@ -45,8 +45,8 @@ class Pool(Protocol):
         complete. With 0, requests wait until the pool is resized again, or shut down."""
 
     def space_hops(self, spaced: bool) -> None:
-        """From now on, with `spaced`, return every redirect, to be scheduled like any request, and start each
-        request at once; without it, do as the options say again."""
+        """With `spaced`, return every redirect, to be scheduled like a request, and start each request at
+        once; otherwise follow redirects as the options say."""
 
     def cancel_pending(self, host: str | None = None) -> None:
         """Cancel the submitted requests for a host that no worker has started. Without a host, cancel those

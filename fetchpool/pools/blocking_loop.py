@@ -12,7 +12,7 @@ from fetchpool.pools.wakeup import Wakeup
 
 
 class BlockingLoop:
-    """The loop of a station whose fetches run in separate threads: waits for one of them to end."""
+    """Waits for a fetch to end, for a command, or for a watched descriptor."""
 
     def __init__(self) -> None:
         self._wakeup = Wakeup()

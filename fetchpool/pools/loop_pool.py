@@ -27,8 +27,8 @@ class State(Enum):
 
 
 class LoopPool:
-    """The part of an `InlinePool` that the async and the process pool share. They define the methods that
-    raise `NotImplementedError`."""
+    """The part of an `InlinePool` that all pools with a loop share. They define the methods that raise
+    `NotImplementedError`."""
 
     def __init__(self, name: str, max_workers: int, *, interval: float, abort_timeout: float) -> None:
         """`name`: the executor's. `interval`: maximum seconds that an iteration of the pool's own thread

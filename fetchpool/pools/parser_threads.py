@@ -66,7 +66,7 @@ class ParserThreads:
         self._stopped = False
         self._stuck_threads: list[threading.Thread] = []
         self.stuck = 0
-        """Number of parsers that did not return in time, and may run for ever."""
+        """Number of parsers that did not return in time, and may run forever."""
 
     @property
     def full(self) -> bool:
@@ -76,7 +76,8 @@ class ParserThreads:
         return len(self._stuck_threads) >= MAX_STUCK
 
     def acquire(self) -> ParserThread:
-        """Return an idle thread, to be returned by `release()`. Raises `RuntimeError` if there is none."""
+        """Return an idle thread or a new one, for use until `release()`. Raises `RuntimeError` if there is
+        none."""
         try:
             return self._idle.pop()  # the one used last, whose memory is still in the caches
         except IndexError:

@@ -69,12 +69,12 @@ class Station:
         self._backlog: deque[FetchRequest] = deque()
         self._spacer = StartSpacer()
         self._started = 0
-        """Requests that were started and whose outcome has not been sent."""
+        """Number of requests that were started and whose outcome has not been sent."""
         self._collector = Collector()
         self._ended = self._collector.outcomes
-        """The outcomes of some of them."""
+        """The outcomes that have not been sent."""
         self._checked = 0
-        """How many of them were checked for asking for a pause."""
+        """Number of these outcomes that were checked for requests for a pause."""
         self._returned: list[int] = []
         self._flush_at = 0.0
         """When the outcomes must be sent; 0 if there are none."""
@@ -116,7 +116,7 @@ class Station:
         self._post(lambda: self._enqueue(message))
 
     def cancel(self, host: str | None) -> None:
-        """Return the requests for a host that have not started; without a host, all requests that have not
+        """Give back the requests for a host that have not started; without a host, all that have not
         started."""
         self._post(lambda: self._return(host))
 
@@ -125,7 +125,7 @@ class Station:
         self._post(lambda: self._resize(places))
 
     def space_hops(self, spaced: bool) -> None:
-        """Return every redirect from now on, or do as the options say again."""
+        """With `spaced`, give back every redirect; otherwise follow redirects as the options say."""
         self._post(lambda: self._pool.space_hops(spaced))
 
     def hang_up(self, ips: frozenset[str]) -> None:
@@ -139,13 +139,13 @@ class Station:
         self._post(lambda: self._spacer.hold_host(host, monotonic()))
 
     def close(self, *, abort: bool = False) -> None:
-        """Return the requests that have not started, and let `run()` return when the others have ended; with
-        `abort`, these end as `aborted`. Idempotent."""
+        """Give back the requests that have not started, and let `run()` return when the others have ended;
+        with `abort`, these end as `aborted`. Idempotent."""
         self._post(lambda: self._close(abort=abort))
 
     def abandon(self) -> None:
-        """Abort, and return all requests without an outcome, including started ones, so that another station
-        fetches them. Idempotent."""
+        """Abort, and give back all requests without an outcome, including started ones, so that another
+        station fetches them. Idempotent."""
         self._post(self._abandon)
 
     def _post(self, command: Callable[[], None]) -> None:
@@ -238,7 +238,7 @@ class Station:
         self._returned += [request.urlnum for request in self._spacer.remove(host)]
 
     def _return_throttled(self) -> None:
-        """Return what waits for hosts that have asked for a pause."""
+        """Give back what waits for hosts that have asked for a pause."""
         first, self._checked = self._checked, len(self._ended)
         for position in range(first, self._checked):
             outcome = self._ended[position]

@@ -22,7 +22,7 @@ LONGEST = 1.0
 MOST_PATIENCE = 8
 """Maximum number of updates in a row that must find the core idle before the number grows."""
 HELD = 10
-"""Number of updates after which a growth was not for nothing, although it is undone."""
+"""Number of updates after which a growth counts as useful, even if it is undone."""
 FEWEST = 2
 """Minimum number of threads: one waits for the network while the other computes."""
 
@@ -40,7 +40,7 @@ class ThreadLimit:
         self._patience = 1
         """Number of such updates before the limit grows."""
         self._since_growth: int | None = None
-        """Number of updates since then; None if it has been undone."""
+        """Number of updates since the last growth; None if it was undone."""
         self.limit = workers
         """Number of threads that may run at once."""
 

@@ -81,7 +81,7 @@ class FakeCluster:
         if host is not None:
             host.close()
 
-    def wish(self) -> None:
+    def request_worker(self) -> None:
         self.wishes += 1
 
     def close(self) -> None:

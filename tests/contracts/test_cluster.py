@@ -446,5 +446,5 @@ def test_a_package_that_is_large_is_not_sent(here: Path) -> None:
 
 
 def test_a_parser_of_the_program_that_runs_is_refused() -> None:
-    with pytest.raises(UsageError, match="write it into a module"):
+    with pytest.raises(UsageError, match="write it into another module"):
         modules.collect(["__main__:count"])

@@ -135,7 +135,7 @@ def test_a_script_without_the_guard_that_processes_need_gets_one_message(tmp_pat
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 1, done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("fetchpool.model.errors.UsageError: executor='process': no process came up;")
+    assert last.startswith("fetchpool.model.errors.UsageError: executor='process': no process started;")
     assert last.endswith('under: if __name__ == "__main__":')
 
 

@@ -39,9 +39,9 @@ class TransferLimits:
         return expired
 
     def _is_silent(self, curl: pycurl.Curl, transfer: Transfer, now: float) -> bool:
-        """Whether the kernel, too, has received nothing for a hop: it knows of bytes that libcurl does not
-        report (a handshake's, a partial header's). It does not know which hop they belong to: on a connection
-        that carries several hops at once, they may belong to another one."""
+        """Whether the kernel has received nothing for a hop either: libcurl does not report all bytes (a
+        handshake's, a partial header's). On a connection that carries several hops it is not asked, since the
+        bytes may be another hop's."""
         idle = now - transfer.seen_at
         descriptor = curl.getinfo(pycurl.ACTIVESOCKET)
         if descriptor == NO_SOCKET:

@@ -60,7 +60,7 @@ class HopLookups:
         self.waiting += 1
 
     def transfers(self) -> list[Transfer]:
-        """The transfers whose hop waits."""
+        """Return the transfers whose hop waits."""
         return [each.transfer for deferred in self._deferred.values() for each in deferred]
 
     def ready(self, now: float) -> list[tuple[DeferredHop, Failure | None]]:

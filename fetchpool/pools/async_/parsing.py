@@ -118,7 +118,7 @@ class BackgroundParsing(Generic[Fetch]):
         return all(now - each.since >= SLOW_AFTER for each in self._running)
 
     def _run_next(self) -> None:
-        """Let one more thread start with the queue."""
+        """Start one more thread on the queue."""
         if self._queue and not self._threads.full:
             with suppress(RuntimeError):  # no thread is available: the next check tries again
                 self._run(self._threads.acquire())
@@ -127,12 +127,12 @@ class BackgroundParsing(Generic[Fetch]):
         job = self._queue.popleft()
         job.thread, job.since = thread, self._clock()
         self._running.add(job)
-        thread.run(job.request, partial(self._is_done, job))
+        thread.run(job.request, partial(self._on_done, job))
 
     # In a parser thread
 
-    def _is_done(self, job: ParseJob[Fetch], parsed: Parsed) -> None:
-        """Start the thread's next job from here, since the pool's thread may take long to do so."""
+    def _on_done(self, job: ParseJob[Fetch], parsed: Parsed) -> None:
+        """Store the result and start the thread's next job: the pool's thread may take long to do so."""
         with self._lock:
             if job not in self._running:  # it has timed out
                 return

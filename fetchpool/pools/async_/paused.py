@@ -14,7 +14,7 @@ from fetchpool.pools.async_.transfer import Transfer
 from fetchpool.transports.curl.receiver import CurlReceiver
 
 DECODING = 0.01
-"""Seconds per iteration of the loop that are spent on these bodies."""
+"""Seconds spent on paused bodies in each iteration of the loop."""
 
 
 class PausedBodies:
@@ -25,7 +25,7 @@ class PausedBodies:
         """Receivers with decoding left to do, the one that has waited longest first."""
 
     def ready_in(self) -> float:
-        """Return the seconds until one of them can continue."""
+        """Return the seconds until one of the bodies can continue."""
         return max(0.0, min([receiver.ready_at for receiver in self.receivers]) - monotonic())
 
     def go_on(self, transfers: Mapping[pycurl.Curl, Transfer]) -> list[pycurl.Curl]:
@@ -34,8 +34,7 @@ class PausedBodies:
         until = now + DECODING
         complete: list[pycurl.Curl] = []
         receivers = self.receivers
-        waiting = 0
-        """Number of consecutive receivers that can't continue yet."""
+        waiting = 0  # consecutive receivers that can't continue yet
         while waiting < len(receivers) and now < until:
             receiver = receivers.popleft()
             transfer = transfers.get(receiver.curl)

@@ -25,7 +25,7 @@ from fetchpool.transports.curl.resolve_cache import may_resolve
 
 MANY = 128
 """Number of transfers above which libcurl does not check each of them in every iteration."""
-TRIED = 0x081500
+OLDEST_TESTED = 0x081500
 """The oldest libcurl that was tested with `perform()`, 8.21; with 7.88 one in two thousand HTTP/2 fetches
 failed."""
 READ, WRITE = 1, 4
@@ -56,7 +56,7 @@ class Poller(Protocol):
 
 def choose_poller(multi: pycurl.CurlMulti, wakeup: Wakeup, options: FetchOptions, max_workers: int) -> Poller:
     """Return the fastest poller for a pool of that size. `wakeup` ends the wait."""
-    if not hasattr(select, "epoll") or pycurl.version_info()[2] < TRIED or may_resolve(options):
+    if not hasattr(select, "epoll") or pycurl.version_info()[2] < OLDEST_TESTED or may_resolve(options):
         poller = SocketPoller(multi, wakeup)
         poller.attach()
         return poller

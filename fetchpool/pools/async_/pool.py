@@ -226,14 +226,14 @@ class AsyncPool(LoopPool):
                 transfer = self._transfers[curl]
                 handle = transfer.handle
                 if handle.traced or handle.new_connections:
-                    handle.look_back(0)
+                    handle.check_connection(0)
                 if handle.receiver.decoding:
                     transfer.all_received = True
                 else:
                     self._complete(curl, 0, "", None)
             for curl, code, message in failed:
                 transfer = self._transfers[curl]
-                transfer.handle.look_back(code)
+                transfer.handle.check_connection(code)
                 if code == pycurl.E_OPERATION_TIMEDOUT and transfer.lost != self._clock.lost:
                     self._connect_again(transfer)
                 else:

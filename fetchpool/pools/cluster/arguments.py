@@ -31,7 +31,7 @@ class Arguments(Struct, frozen=True):
     """What a station is opened with."""
 
     most: int
-    """The most fetches that it is to run at once."""
+    """Maximum number of concurrent fetches."""
     options: FetchOptions
     files: dict[str, bytes]
     """The contents of files, by the options that name them."""

@@ -97,8 +97,8 @@ class Cluster(Protocol):
     def drop(self, station: str) -> None:
         """Let a station end. Nothing more is sent to it."""
 
-    def wish(self) -> None:
-        """Show a cluster without workers that there is work, so that it may start some."""
+    def request_worker(self) -> None:
+        """Ask a cluster that has no workers to start one, if it can."""
 
     def close(self) -> None:
         """Drop all stations, and leave the cluster."""

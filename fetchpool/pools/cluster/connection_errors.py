@@ -1,4 +1,4 @@
-"""Why the scheduler of a cluster can't be reached, in words. Pure.
+"""Explains why the scheduler of a cluster can't be reached. Pure.
 
 In: the exception with which Dask's client fails, and the address. Out: one line for the user.
 """

@@ -28,11 +28,11 @@ from fetchpool.pools.cluster.cluster import (
     Worker,
 )
 from fetchpool.pools.cluster.dask_connection import open_client
-from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, wish
+from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, await_worker
 from fetchpool.pools.cluster.local import LocalWorkers
 
 WATCH = 0.25
-"""Seconds between two looks at the connection to it."""
+"""Seconds between two checks of the connection to the scheduler."""
 NEWS = "all"
 """The topic of the workers that come and go."""
 CLOSE = 2.0
@@ -83,8 +83,8 @@ class DaskCluster:
     def drop(self, station: str) -> None:
         self._client.loop.add_callback(self._drop, station)
 
-    def wish(self) -> None:
-        self._futures[""] = [self._client.submit(wish, pure=False)]
+    def request_worker(self) -> None:
+        self._futures[""] = [self._client.submit(await_worker, pure=False)]
 
     def close(self) -> None:
         self._is_closed = True

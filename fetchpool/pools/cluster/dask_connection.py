@@ -45,8 +45,8 @@ def open_client(where: str, address: str, security: Any) -> Client:
 
 
 def _greet(address: str, security: Security) -> None:
-    """Connect as a client does, for no longer than `CONNECT`: a client waits for ever for the greeting of a
-    server that is not a scheduler. Raises what it would raise."""
+    """Connect as a client does, for no longer than `CONNECT`: a client waits forever for the greeting of a
+    server that is not a scheduler. Raises what a client would."""
     failures: list[BaseException] = []
 
     async def greet() -> None:

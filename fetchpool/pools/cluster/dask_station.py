@@ -76,5 +76,5 @@ def anchor(name: str) -> None:
     host.ended.wait()
 
 
-def wish() -> None:
+def await_worker() -> None:
     """Do nothing, on any worker: an adaptive cluster starts a worker for this task."""

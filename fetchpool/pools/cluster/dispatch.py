@@ -106,7 +106,7 @@ class ClusterDispatcher:
     def _encode(self, station: RemoteStation, items: list[WorkItem]) -> None:
         try:
             message = wire.encode_requests([(item.number, item.request) for item in items])
-        except Exception:  # noqa: BLE001 - what it is costs one row, not the run
+        except Exception:  # noqa: BLE001 - it costs one row, not the run
             for item in items:
                 try:
                     message = wire.encode_requests([(item.number, item.request)])
@@ -164,12 +164,12 @@ class ClusterDispatcher:
         if report.ended:
             self._stations.end(station, End.SILENT)
 
-    def _release(self, station: RemoteStation, number: int, asked_at: float | None) -> WorkItem | None:
-        """Remove a request from those that a station holds. `asked_at`: when its host may have been asked;
-        None if the request was not started."""
+    def _release(self, station: RemoteStation, number: int, started_at: float | None) -> WorkItem | None:
+        """Remove a request from those that a station holds. `started_at`: when it may have started; None if
+        it has not."""
         item = station.held.pop(number, None)
         if item is not None and item.request.spacing:
-            self._router.take_back(item.request.host, asked_at)
+            self._router.take_back(item.request.host, started_at)
         return item
 
     def _put_back(self, unstarted: Iterable[WorkItem]) -> None:
@@ -188,15 +188,15 @@ class ClusterDispatcher:
     # Lost and returned requests
 
     def recover(self, now: float) -> None:
-        """Return the requests of stations that have ended. Those that a dead worker may have started count as
-        lost with it; all others are scheduled again."""
+        """Reschedule the requests of stations that have ended, except for those that a dead worker may have
+        started: these count as lost with it."""
         ended, self._stations.ended = self._stations.ended, []
         for station, end in ended:
             self._router.lost(station, now)
             held = [item for item in station.held.values() if item.number in self._work.open]
             started = 0
             if end is End.DIED or (end is End.SILENT and self._options.has_slow_parsers):
-                # Requests start nearly in order: those that are spaced may be overtaken. The others have
+                # Requests start nearly in order (spaced ones may be overtaken), so those after them have
                 # probably not been started. If they have, they are among the first next time.
                 started = max(station.bound, 1)
             lost, undelivered = self._divide(held[:started], station)
@@ -208,9 +208,9 @@ class ClusterDispatcher:
         self, started: list[WorkItem], station: RemoteStation
     ) -> tuple[list[WorkItem], list[WorkItem]]:
         """Divide requests into those that a dead worker has lost, and those that may never have reached it.
-        Workers often die together: what is sent from the first to the second before that one's death is known
-        is not lost twice. But a page may kill its worker before the request is confirmed: next time it
-        counts."""
+        Workers often die together, so a lost request may be sent to a worker that is dead, too, which does
+        not count as a second loss. But a page may kill its worker before the request is confirmed: next time
+        it counts."""
         lost: list[WorkItem] = []
         undelivered: list[WorkItem] = []
         for item in started:

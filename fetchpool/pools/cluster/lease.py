@@ -23,7 +23,7 @@ PING = 2.0
 
 
 def boottime() -> float:
-    """A clock that keeps running while the machine is suspended."""
+    """Return the time of a clock that keeps running while the machine is suspended."""
     if sys.platform == "linux":
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

@@ -26,7 +26,7 @@ class Kind(IntEnum):
     """Return the requests that have not started, for the host in the payload or, if it is empty, for all
     hosts."""
     PLACES = 3
-    """Run so many fetches at once from now on: a serial number and the places, in decimal."""
+    """Run this many fetches at once from now on: a serial number and the places, in decimal."""
     SPACED = 4
     """Return every redirect to the driver from now on; with an empty payload, only those that the options
     say."""

@@ -18,20 +18,20 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fetchpool.http.parsers.run import BUILT_IN, INSTALLED, look_here
+from fetchpool.http.parsers.run import BUILT_IN, INSTALLED, search_current_directory
 from fetchpool.model.errors import UsageError
 
 MOST_BYTES = 1 << 20
 MOST_FILES = 200
-"""More is data, or a program of its own, which is better installed."""
-OF_THE_PROGRAM = (
-    "--parse: the workers of a cluster can't import {} from the program that runs: write it into a module, "
+"""Limits of what is sent for a parser: more is data, or a program, which is better installed."""
+IN_MAIN_MODULE = (
+    "--parse: the workers of a cluster can't import {} from the main module: write it into another module, "
     "in a file next to it"
 )
 TOO_LARGE = "--parse: {!r} has more than {} files or 1 MB, and was not sent to the workers; install it there"
 
 _imported: dict[str, tuple[tuple[str, bytes], ...]] = {}
-"""What the modules of this process have been made of, by name."""
+"""The files of the modules that this process has imported, by name."""
 
 
 class SentModule(Struct, frozen=True):
@@ -46,13 +46,13 @@ def collect(parsers: Iterable[object]) -> tuple[SentModule, ...]:
     """Return the user's modules of these parsers. Raises `UsageError`."""
     names = [parser for parser in parsers if isinstance(parser, str) and parser not in BUILT_IN]
     if main := [name for name in names if name.startswith("__main__:")]:
-        raise UsageError(OF_THE_PROGRAM.format(main[0].partition(":")[2]))
+        raise UsageError(IN_MAIN_MODULE.format(main[0].partition(":")[2]))
     packages = dict.fromkeys(name.partition(":")[0].partition(".")[0] for name in names)
     return tuple(found for package in packages if (found := _find(package)) is not None)
 
 
 def _find(package: str) -> SentModule | None:
-    look_here(package)
+    search_current_directory(package)
     places = [str(Path.cwd()), *(each for each in sys.path[:1] if Path(each).name not in INSTALLED)]
     spec = PathFinder.find_spec(package, places)
     if spec is None or spec.origin is None:

@@ -39,7 +39,7 @@ OPENING = 10.0
 ABORTED = 5.0
 """Maximum seconds that an abort takes."""
 INTERVAL = 0.002
-"""Seconds between two calls to a station, for each station: some 500 messages a second in all."""
+"""Seconds between two calls to a station, for each station: 500 calls a second in all."""
 
 
 class ClusterPool(LoopPool):
@@ -67,7 +67,7 @@ class ClusterPool(LoopPool):
         self._wait = wait
         self._waits_since: float | None = None
         """When the wait for a worker began; None if there is a worker."""
-        self._has_wished = False
+        self._has_requested = False
         self._work = WorkQueue()
         self._commands: deque[Callable[[], object]] = deque()
         """Commands from other threads for the thread that runs the loop."""
@@ -256,11 +256,11 @@ class ClusterPool(LoopPool):
             self._stations.notices.append(
                 f"waiting for workers: the cluster has none (--cluster-wait {self._wait:g}s)"
             )
-        if not self._has_wished:
-            self._has_wished = True
-            self._cluster.wish()
+        if not self._has_requested:
+            self._has_requested = True
+            self._cluster.request_worker()
         if now - self._waits_since >= self._wait:
-            self._lose(f"no worker came within {self._wait:g} s (--cluster-wait)")
+            self._lose(f"no worker joined within {self._wait:g} s (--cluster-wait)")
 
     def _lose(self, reason: str) -> None:
         if self._is_lost:

@@ -43,7 +43,7 @@ class RemoteStation:
         have not started."""
         self.opened_at = now
         self.cpu_seconds = 0.0
-        """CPU time of its worker since it was opened."""
+        """CPU time of its worker since the station was opened."""
         self.stuck = 0
         """Number of parsers in the station that did not return in time."""
         self.lookups: set[str] = set()
@@ -80,8 +80,8 @@ class RemoteStation:
         return max(self.places // 2, self.rate.ahead)
 
     def capacity(self, *, ahead: bool) -> int:
-        """Number of requests that the station can be sent: those that it would start, and those `ahead` of
-        them."""
+        """Return the number of requests that the station can be sent: those that it would start, and those
+        `ahead` of them."""
         if not self.is_open or not self.places or self.is_isolating:
             return 0
         return max(0, self.places + (self.ahead if ahead else 0) - len(self.held))
@@ -135,7 +135,7 @@ class RemoteStation:
         return self.is_open and not self._is_calling
 
     def next_call(self) -> float:
-        """The earliest time at which there is a reason to call the station."""
+        """Return the earliest time at which there is a reason to call the station."""
         return self._next_call if self._commands else self._ping_at
 
     def call(self, now: float, interval: float) -> None:

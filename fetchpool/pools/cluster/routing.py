@@ -22,22 +22,22 @@ POINTS = 256
 
 
 class SpacedHost:
-    """Where a spaced host is asked from."""
+    """The station that sends requests to a spaced host."""
 
-    __slots__ = ("asked_at", "held", "spacing", "station")
+    __slots__ = ("held", "spacing", "started_at", "station")
 
     def __init__(self) -> None:
         self.station: RemoteStation | None = None
-        """The last one that was given a request for it; None: that one has ended."""
+        """The last one that was given a request; None if it has ended."""
         self.held = 0
-        """How many requests for it the stations hold."""
-        self.asked_at = float("-inf")
-        """When it may have been asked last, unless a station holds a request for it."""
+        """Number of requests for the host that stations hold."""
+        self.started_at = float("-inf")
+        """When the last request may have started, unless a station holds one."""
         self.spacing = 0.0
 
-    def may_be_asked(self, now: float) -> bool:
-        """Whether any station may ask it at once."""
-        return not self.held and now >= self.asked_at + self.spacing
+    def may_start(self, now: float) -> bool:
+        """Whether any station may send a request at once."""
+        return not self.held and now >= self.started_at + self.spacing
 
 
 class Router:
@@ -67,7 +67,7 @@ class Router:
         """Route the hosts of a station elsewhere."""
         for known in self._spaced.values():
             if known.station is station:
-                known.station, known.held, known.asked_at = None, 0, now
+                known.station, known.held, known.started_at = None, 0, now
 
     def preferred(self, host: str) -> RemoteStation:
         """Return the station of a host. It stays the same while no station joins or leaves, and for most
@@ -85,9 +85,9 @@ class Router:
         return own if capacities.open[own] > 0 else capacities.with_open_place()
 
     def choose_spaced(self, host: str, capacities: Capacities, now: float) -> RemoteStation | None:
-        """Return the station for a request to a spaced host: its own while that holds another one, or has
-        asked it just now. Else the host may go where a place is free, as at first: the ring alone would
-        leave some stations with too many hosts. None if it has to wait."""
+        """Return the station for a request to a spaced host: the host's last one while that holds another
+        request or the spacing is not over. Otherwise the host may move to a free place: the ring alone would
+        leave some stations with too many hosts. None if the request has to wait."""
         known = self._spaced.get(host)
         if known is None:
             return self.choose(host, capacities)
@@ -96,17 +96,17 @@ class Router:
             return self.choose(host, capacities)
         if known.held:
             return own
-        free = capacities.free.get(own, 0)  # of a silent one nothing is known
-        if free > 0 or (capacities.open.get(own, 0) > 0 and not known.may_be_asked(now)):
+        free = capacities.free.get(own, 0)  # a silent station is not included
+        if free > 0 or (capacities.open.get(own, 0) > 0 and not known.may_start(now)):
             return own
-        # Waiting there again for its spacing takes longer than a place does here, unless one is free.
-        if (other := capacities.with_free_place()) is not None or not known.may_be_asked(now):
+        # Elsewhere its spacing begins again, which takes longer than a place here, unless one is free there.
+        if (other := capacities.with_free_place()) is not None or not known.may_start(now):
             return other
         return own if capacities.open.get(own, 0) > 0 else capacities.with_open_place()
 
     def give(self, request: FetchRequest, station: RemoteStation, now: float) -> bool:
-        """Note that a station is given a request to a spaced host; return whether the host may have been
-        asked from another one so recently that its spacing is not over."""
+        """Record that a station is given a request to a spaced host; return whether another one may have sent
+        one so recently that the spacing is not over."""
         host = request.host
         known = self._spaced.get(host)
         if known is None:
@@ -115,28 +115,28 @@ class Router:
         else:
             self._spaced.move_to_end(host)
         known.spacing = request.spacing
-        has_moved = known.station is not station and not known.may_be_asked(now)
+        has_moved = known.station is not station and not known.may_start(now)
         known.station = station
         known.held += 1
         return has_moved
 
-    def take_back(self, host: str, asked_at: float | None) -> None:
-        """Note that a station no longer holds a request to a spaced host, and when the host may have been
-        asked; None if the request was not started."""
+    def take_back(self, host: str, started_at: float | None) -> None:
+        """Record that a station no longer holds a request to a spaced host. `started_at`: when it may have
+        started; None if it has not."""
         known = self._spaced.get(host)
         if known is not None:
             known.held = max(0, known.held - 1)
-            if asked_at is not None:
-                known.asked_at = asked_at
+            if started_at is not None:
+                known.started_at = started_at
 
     def _forget(self, now: float) -> None:
-        """Forget the oldest hosts that may be asked from anywhere: two for each new one, until few enough are
+        """Forget the oldest hosts that any station may fetch from: two for each new one, until few enough are
         left."""
         for _ in range(2):
             if len(self._spaced) <= MOST_HOSTS:
                 return
             host, known = self._spaced.popitem(last=False)
-            if not known.may_be_asked(now):
+            if not known.may_start(now):
                 self._spaced[host] = known
 
 

@@ -1,7 +1,7 @@
 """Divides the concurrent fetches of a run among stations, also while stations join and leave. Pure.
 
-Never may more fetches than the run's maximum be in flight. If a station's share shrinks, other stations get
-its places only after enough of its fetches have completed.
+No more fetches than the run's maximum may be in flight at any moment. If a station's share shrinks, other
+stations get its places only after enough of its fetches have completed.
 """
 
 from __future__ import annotations

@@ -36,10 +36,10 @@ from fetchpool.pools.wire import WireError
 RETRY_OPEN = 1.0
 """Seconds until a worker in which no station could be opened is tried again; doubles with each failure."""
 MOST_RETRY = 30.0
-REST = 0.5
-"""Seconds without a check after which the driver itself must have been suspended: reports may be waiting to
-be read."""
-PART = 4
+CHECK = 0.5
+"""Seconds between two checks. After twice as long the driver itself must have been suspended: reports may be
+waiting to be read."""
+MOST_SHARES = 4
 """Maximum multiple of its equal share that a station can run at once if others have ended."""
 
 
@@ -73,7 +73,7 @@ class Stations:
         self._planned: set[str] = set()
         self._checked_at = now
         self._past_seconds = self._past_cpu = 0.0
-        """Of stations that have ended."""
+        """The sums for stations that have ended."""
         self.most = 0
         """Maximum number of concurrent fetches of the run."""
         self.opened: list[RemoteStation] = []
@@ -128,7 +128,7 @@ class Stations:
             name = f"{self._run}-{self._count}"
             self._all[name] = RemoteStation(name, worker, self._cluster, now)
             share = -(-self.most // max(1, self.workers))
-            self._cluster.open(name, address, self._packer.pack(min(self.most, PART * share)))
+            self._cluster.open(name, address, self._packer.pack(min(self.most, MOST_SHARES * share)))
 
     def _on_opened(self, station: RemoteStation, answer: bytes, now: float) -> None:
         address = station.worker.address
@@ -228,9 +228,9 @@ class Stations:
     def check(self, now: float) -> None:
         """Check for silent stations, and for workers without a station. Must be called at least twice a
         second."""
-        if (stood := now - self._checked_at - REST) > REST:
+        if (suspended := now - self._checked_at - CHECK) > CHECK:
             for station in self._all.values():
-                station.reported_at += stood
+                station.reported_at += suspended
         self._checked_at = now
         for station in list(self.opened):
             if now - station.reported_at >= ABANDONED:

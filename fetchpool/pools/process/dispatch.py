@@ -103,7 +103,7 @@ class WorkDispatcher:
                 self._hang_up(item.request, worker)
         try:
             message = wire.encode_requests([(item.number, item.request) for item in items])
-        except Exception:  # noqa: BLE001 - what it is costs one row, not the run
+        except Exception:  # noqa: BLE001 - it costs one row, not the run
             self._send_each(worker, items)
         else:
             worker.send(Kind.REQUESTS, message)
@@ -143,7 +143,7 @@ class WorkDispatcher:
         for each in fields:
             worker.held.pop(each[0], None)
             if (item := opened.pop(each[0], None)) is not None:
-                if item.holder is None:  # it must run in another process
+                if item.holder is None:  # it waits for another process
                     self._work.drop(item)
                 self.completed.append((item.future, wire.outcome_of(each, item.request.urlnum)))
         if returned:

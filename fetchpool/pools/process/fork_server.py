@@ -25,7 +25,7 @@ from fetchpool.pools.process import worker as process_worker
 from fetchpool.runtime import forks
 
 NEEDS_MAIN_GUARD = (
-    "--executor process: no process came up; each imports the main module anew, which has to be a file, and "
+    "--executor process: no process started; each imports the main module anew, which has to be a file, and "
     'what the file runs has to be under: if __name__ == "__main__":'
 )
 LONG_PATH = (
@@ -62,12 +62,12 @@ def process_context(options: FetchOptions, *, is_command: bool = False) -> BaseC
     the server for nothing else. In that case, the server and its processes block SIGINT and SIGTERM until a
     worker handles them, and the processes don't import the main module: they don't need it, and would load
     the complete command line. Raises `UsageError`."""
-    with words_for_shortage():
+    with explained_shortage():
         return _context(options, is_command=is_command)
 
 
 def _context(options: FetchOptions, *, is_command: bool) -> BaseContext:
-    directory = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process that is started goes
+    directory = mp_process.ORIGINAL_DIR  # type: ignore[attr-defined]  # where a process starts
     if directory is None or not Path(directory).is_dir():
         raise UsageError(NO_DIRECTORY)
     if not HAS_SERVER:
@@ -96,8 +96,8 @@ def main_path() -> str:
 
 
 @contextmanager
-def words_for_shortage() -> Iterator[None]:
-    """Raise `UsageError` because the system lacks descriptors, processes, threads or memory."""
+def explained_shortage() -> Iterator[None]:
+    """Raise `UsageError` if the system has no more descriptors, processes, threads or memory."""
     try:
         yield
     except SHORTAGE as shortage:

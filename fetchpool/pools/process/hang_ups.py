@@ -11,11 +11,11 @@ from fetchpool.model.request import FetchRequest
 INTERVAL = 0.5
 """Seconds between two messages about a host: a connection may have become idle since."""
 MAX_HOSTS = 1000
-"""Hosts that are remembered for that."""
+"""Maximum number of hosts that are remembered."""
 
 
 class HangUps:
-    """When idle connections were last closed, by hosts that accept few."""
+    """Remembers when idle connections to each host were last closed."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}

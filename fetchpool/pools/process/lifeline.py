@@ -41,10 +41,10 @@ class Lifeline:
         self.close()
 
 
-def hold_on(lifeline: Connection) -> None:
+def end_with(lifeline: Connection) -> None:
     """Make this worker process end with the lifeline, whatever its threads are doing. Raises
     `NoThreadError`."""
-    threads.start(_end_with, "lifeline", lifeline)
+    threads.start(_wait_and_exit, "lifeline", lifeline)
     if sys.platform == "linux":
         # That thread may never get the GIL (a regular expression that backtracks forever), so the kernel
         # kills the process as well. The receiver of its signal is a property of an open file, which processes
@@ -56,6 +56,6 @@ def hold_on(lifeline: Connection) -> None:
             fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
 
 
-def _end_with(lifeline: Connection) -> None:
+def _wait_and_exit(lifeline: Connection) -> None:
     lifeline.poll(None)  # readable only at its end
     os._exit(1)

@@ -18,16 +18,13 @@ PLACES = 64
 NUMBER, SINCE = 1, 1 + PLACES
 """Offsets of the requests' numbers and of the times; a time is 0 if no parser is running. The first cell
 belongs to the loop."""
-
-
 SIZE = 8 * (1 + 2 * PLACES)
 """Size in bytes, with a double per cell."""
 
 
 class ParseBoard:
     """Memory shared by one process and its parent, passed to the process at its start. (The arrays of
-    `multiprocessing.sharedctypes` come from a heap that never closes its descriptors.)
-    """
+    `multiprocessing.sharedctypes` come from a heap that never closes its descriptors.)"""
 
     def __init__(self, descriptor: int | None = None) -> None:
         """Map new memory, or the memory of a descriptor, which is closed with the board."""

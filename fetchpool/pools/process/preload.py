@@ -26,19 +26,19 @@ OURS = "fetchpool"
 
 def prepare() -> None:
     """Prepare the server, once."""
-    parents, main, *modules = os.environ.pop(MARK).split(os.pathsep)
+    parent_file, main, *modules = os.environ.pop(MARK).split(os.pathsep)
     if os.environ.get("PYTHONSAFEPATH") == OURS:
         del os.environ["PYTHONSAFEPATH"]
-    if sys.modules["fetchpool"].__file__ != parents:
+    if sys.modules["fetchpool"].__file__ != parent_file:
         for name in [name for name in sys.modules if name.split(".")[0] == "fetchpool"]:
             del sys.modules[name]
-        raise ImportError("another fetchpool")  # which the server expects
+        raise ImportError("another fetchpool")  # the server ignores it
     server, library = os.getpid(), str(Path(multiprocessing.__file__).parent)
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         places = [frame.f_code.co_filename for frame, _ in walk_tb(trace)]
-        between_us = isinstance(error, OSError | EOFError) and places and places[-1].startswith(library)
-        if os.getpid() != server and not between_us:
+        is_lost_parent = isinstance(error, OSError | EOFError) and places and places[-1].startswith(library)
+        if os.getpid() != server and not is_lost_parent:
             sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = hook

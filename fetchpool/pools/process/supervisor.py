@@ -20,10 +20,10 @@ from fetchpool.pools.process.fork_server import (
     NEEDS_MAIN_GUARD,
     SHORTAGE,
     check_descriptors,
+    explained_shortage,
     process_context,
     server_pid,
     wait_for_server_exit,
-    words_for_shortage,
 )
 from fetchpool.pools.process.frames import Frame, Kind
 from fetchpool.pools.process.shares import shares
@@ -35,7 +35,7 @@ from fetchpool.runtime import threads
 STARTING = 30.0
 """Seconds in which a process must make progress while the pool opens."""
 CHECK_START = 0.2
-"""Seconds between two checks of this."""
+"""Seconds between two checks of its progress."""
 MOST_DEATHS = 3
 """Number of processes that may die while the pool opens. Each is replaced, as it would be later."""
 DIED = f"--executor process: the processes died while they started; {FEWER}"
@@ -46,10 +46,11 @@ RETRY_START = 1.0
 
 
 class Supervisor:
-    """`places`: how many fetches each process runs at once."""
+    """The worker processes of a pool."""
 
     def __init__(self, places: Sequence[int], options: FetchOptions, wakeup: Wakeup) -> None:
-        """Raises `UsageError` if no process can be started."""
+        """`places`: how many fetches each process runs at once. Raises `UsageError` if none can be
+        started."""
         self._options = options
         self._wakeup = wakeup
         self._context = process_context(options)
@@ -69,7 +70,7 @@ class Supervisor:
         self._all_started.set()
         self._refusal: BaseException | None = None
         """Why the processes could not be started."""
-        self._closes = False
+        self._is_closing = False
         self._is_spaced = False
 
     # The start
@@ -115,10 +116,10 @@ class Supervisor:
     def _start_all(self) -> None:
         """Thread target."""
         try:
-            with words_for_shortage():
+            with explained_shortage():
                 check_descriptors(len(self._vacant))
                 self._stopped_killer.add(server_pid(), signal.SIGCONT)
-                while self._vacant and not self._closes:
+                while self._vacant and not self._is_closing:
                     self._start()
         except BaseException as refusal:  # noqa: BLE001 - raised in `open()`
             self._refusal = refusal
@@ -225,7 +226,7 @@ class Supervisor:
 
     def close(self) -> None:
         """End all processes, and close all descriptors. Busy processes are killed."""
-        self._closes = True
+        self._is_closing = True
         self._all_started.wait(STARTING)
         idle = [worker for worker in self.workers if worker.is_ready and not worker.held]
         for worker in idle:

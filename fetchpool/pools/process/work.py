@@ -84,7 +84,7 @@ class WorkQueue:
 
     def cancel(self, host: str | None) -> None:
         """Cancel the waiting requests for a host, or for all hosts, the last one first, so that a caller that
-        puts each before the others restores their order. After cancelling all, none waits until more are
+        puts each before the others restores their order. After cancelling all, none is sent until more are
         added."""
         cancelled: list[WorkItem] = []
         with self._lock:

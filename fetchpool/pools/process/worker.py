@@ -22,7 +22,7 @@ from fetchpool.config import machine
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import NoThreadError
 from fetchpool.pools.process.frames import FrameReader, Kind, frame
-from fetchpool.pools.process.lifeline import hold_on
+from fetchpool.pools.process.lifeline import end_with
 from fetchpool.pools.process.parse_board import ParseBoard, ParseNotes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(places: int, options: FetchOptions, lifeline: Connection, channel: socke
     ignore_group_signals()
     sys.excepthook = sys.__excepthook__
     try:
-        hold_on(lifeline)
+        end_with(lifeline)
         channel.sendall(frame(Kind.STARTED))
         serve(places, options, channel, board)
     except (NoThreadError, OSError):  # a traceback would name the place; the parent names the reason

@@ -82,7 +82,8 @@ class WorkerProcess:
         return self.is_ready and not self.retires_at and not self.is_blocked
 
     def capacity(self, *, ahead: bool) -> int:
-        """Number of requests that it can be sent: those that it would start, and those `ahead` of them."""
+        """Return the number of requests that it can be sent: those that it would start, and those `ahead` of
+        them."""
         if self.is_isolating or not self.is_usable or not self.places:
             return 0
         return max(0, self.places + (self.rate.ahead if ahead else 0) - len(self.held))
