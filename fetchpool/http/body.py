@@ -44,6 +44,8 @@ MAX_CODINGS = 5
 LENGTH_DIGITS = 19
 """Maximum number of digits of a `Content-Length`, without leading zeros: a longer one is beyond 2^63, and
 over every limit."""
+ENCODING_SHOWN = 100
+"""Maximum number of characters of an unknown `Content-Encoding` in the row."""
 
 
 class ResponseBody:
@@ -119,7 +121,7 @@ class ResponseBody:
         self._page_bytes = num_bytes
         self._page_types = types
 
-    def leave_out(self) -> None:
+    def skip_body(self) -> None:
         """Read no more of the body than of a redirect's, and store nothing, because only the head is needed.
         Called before the response."""
         self._is_unused = True
@@ -231,8 +233,7 @@ class ResponseBody:
     def finish(self) -> Failure | None:
         """Return why the body is incomplete, although the transport saw its end; None if it is complete.
 
-        An empty body is complete whatever its headers say: servers send such bodies, and so are responses to
-        HEAD.
+        An empty body is complete in any content coding: some servers send such bodies.
         """
         if self.failure is None and self._decoding is not None and not self._has_enough:
             name = self._decoding.unfinished
@@ -334,7 +335,7 @@ class ResponseBody:
 
     @property
     def is_at_end(self) -> bool:
-        """Record that the body is complete, and make the transport stop."""
+        """Whether the body is complete by its length, if the transport does not check that."""
         return 0 < self._end == self.size_download
 
     def _exceeds_limit(self, chunk: bytes) -> bool:
@@ -356,10 +357,6 @@ class ResponseBody:
         self.failure = Failure(kind, message)
         self._kept = None
         return False
-
-
-ENCODING_SHOWN = 100
-"""Maximum number of characters of an unknown `Content-Encoding` in the row."""
 
 
 def transfer_coding(headers: Headers) -> str:

@@ -72,7 +72,7 @@ def conditions(sent: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {name.lower(): value for name, value in sent if name.lower() in CONDITIONS}
 
 
-def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None:
+def check_304(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None:
     """Return why a 304 is not a valid response to the request; None if it is (RFC 9110 section 15.4.5)."""
     asked = conditions(sent)
     if not asked:
@@ -80,7 +80,7 @@ def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None
             FailureKind.PROTOCOL, "the server answered 304 (not modified) to an unconditional request"
         )
     found = validators_from(headers)
-    if not _fits(asked, found.get(ETAG, ""), found.get(LAST_MODIFIED, "")):
+    if not _may_match(asked, found.get(ETAG, ""), found.get(LAST_MODIFIED, "")):
         return Failure(
             FailureKind.PROTOCOL,
             "the server answered 304 (not modified) for another version than requested",
@@ -88,7 +88,7 @@ def doubt(sent: tuple[tuple[str, str], ...], headers: Headers) -> Failure | None
     return None
 
 
-def _fits(asked: dict[str, str], etag: str, last_modified: str) -> bool:
+def _may_match(asked: dict[str, str], etag: str, last_modified: str) -> bool:
     """Whether a version may match the conditions of the request."""
     if IF_NONE_MATCH in asked:  # with an entity tag, dates don't count (RFC 9110 section 13.1.3)
         wanted = asked[IF_NONE_MATCH].strip()
@@ -113,7 +113,7 @@ def _weakly(etag: str) -> str:
     return _CODED.sub("", etag.strip().removeprefix("W/"))
 
 
-def is_about(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
+def refers_to(previous: CachedVersion, sent: tuple[tuple[str, str], ...]) -> bool:
     """Whether the request's condition refers to that version, and was not set by the user."""
     return conditions(sent) == conditions(add_conditions((), previous))
 

@@ -78,16 +78,16 @@ class CookieJar(CookieStore):
         self._path = path
 
     def learn(self, received: str) -> None:
-        """Store the cookies in `Outcome.set_cookies`."""
+        """Add the cookies of `Outcome.set_cookies`."""
         for line in received.split("\n"):
-            href, _, said = line.partition(" ")
-            cookie, expired = cookies.parsed(said, href)
+            href, _, header = line.partition(" ")
+            cookie, expired = cookies.parsed(header, href)
             if cookie is None:
                 continue
             if expired:
                 self.remove(cookie)
             else:
-                self.add(cookie, expiry(said))
+                self.add(cookie, expiry(header))
 
     def close(self) -> None:
         """Replace the file atomically. Raises `OutputError`."""

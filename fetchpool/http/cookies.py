@@ -104,7 +104,7 @@ def learned(cookies: Cookies, lines: Iterable[str], href: str) -> Cookies:
     return tuple(kept.values())
 
 
-def together(stored: Cookies, chain: Cookies) -> Cookies:
+def merged(stored: Cookies, chain: Cookies) -> Cookies:
     """Return stored cookies and those of the chain, which replace stored ones with the same name, domain and
     path."""
     if not chain or not stored:
@@ -114,7 +114,7 @@ def together(stored: Cookies, chain: Cookies) -> Cookies:
     return (*kept, *chain)
 
 
-def sent_with(
+def add_cookies(
     headers: tuple[tuple[str, str], ...], cookies: Cookies, href: str
 ) -> tuple[tuple[str, str], ...]:
     """Return the request's headers with the chain's cookies for that URL. A `Cookie` that the user set

@@ -56,7 +56,7 @@ class MemberDecoder(Protocol):
 
 
 class ZlibDecoder:
-    """zlib, for gzip and both kinds of deflate."""
+    """Decodes gzip, and both kinds of deflate."""
 
     __slots__ = ("_inflate", "ended", "pending", "rest")
 
@@ -97,7 +97,7 @@ class BrotliDecoder:
 
 
 class ZstdDecoder:
-    """Zstandard. `backports.zstd` is the standard library's `compression.zstd` for Pythons before
+    """Decodes Zstandard. `backports.zstd` is the standard library's `compression.zstd` for Pythons before
     3.14: of the bindings, the one whose output can be bounded."""
 
     __slots__ = ("_zstd", "ended", "pending", "rest")
@@ -120,8 +120,8 @@ ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG
 
 
 def open_deflate(start: bytes) -> MemberDecoder:
-    """`deflate` is zlib's format (RFC 9110 section 8.4.1.2), but some servers send it without zlib's header,
-    and browsers accept both. The check bits of the header (RFC 1950 section 2.2) distinguish them."""
+    """Return the decoder for `deflate`. It is zlib's format (RFC 9110 section 8.4.1.2), but some servers send
+    no header, and browsers accept both. The header's check bits (RFC 1950 section 2.2) distinguish them."""
     wrapped = start[0] & 0x0F == 8 and (start[0] << 8 | start[1]) % 31 == 0
     return ZlibDecoder(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
-from fetchpool.http.no_keepalive import Unkept
+from fetchpool.http.no_keepalive import NoKeepalive
 from fetchpool.http.optional_parts import OptionalParts
 from fetchpool.http.outcome import STOPPED, OutcomeBuilder
 from fetchpool.http.proxy_choice import ProxyChoice
@@ -41,8 +41,7 @@ BODY_STAYS = "the body is not sent to another origin, where the redirect leads; 
 
 
 class Exchange:
-    """The logic that all fetches of a run share, with the options, read once, and the parsers, loaded
-    once."""
+    """The logic that all fetches of a run share. Reads the options and loads the parsers once."""
 
     def __init__(self, options: FetchOptions, clock: Callable[[], float] = monotonic) -> None:
         """Raises `UsageError` when a parser can't be loaded."""
@@ -60,7 +59,7 @@ class Exchange:
         self._outcomes = OutcomeBuilder(options, parts)
         self._proxies = ProxyChoice(options)
         self._redirects = Redirects(options, self._proxies)
-        self._unkept = Unkept(self._proxies)
+        self._no_keepalive = NoKeepalive(self._proxies)
         self.steps: Callable[[FetchRequest], Steps] = self._steps
         """Return the steps of one request's fetch."""
         if options.warc_spool:
@@ -120,8 +119,8 @@ class Exchange:
                 hop.connect_timeout = max(MIN_TIMEOUT, hop.connect_timeout - connecting)
             if self._rate is not None:
                 hop.receiver = self._throttled(body, self._rate)
-            if self._unkept.until:
-                hop.fresh = self._unkept.has(hop.url, clock())
+            if self._no_keepalive.until:
+                hop.fresh = self._no_keepalive.has(hop.url, clock())
             parsing: ParseRequest | None = None
             try:
                 response = yield hop
@@ -137,7 +136,7 @@ class Exchange:
                     self._storage.finish(body, {}, STOPPED, request)
                 raise
             if response.surplus:
-                self._unkept.add(hop.url, clock())
+                self._no_keepalive.add(hop.url, clock())
             if response.again and again < MOST_AGAIN:
                 again += 1
                 elapsed = clock() - started

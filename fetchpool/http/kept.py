@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fetchpool.config.keep import HEADER
-from fetchpool.http.body import ResponseBody
+from fetchpool.http.body import BODILESS, ResponseBody
 from fetchpool.model.encodings import decode, find_encoding
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import redirects_of
@@ -17,7 +17,6 @@ from fetchpool.model.text import escape_invisible
 from fetchpool.transports.base import Failure, Headers
 
 ALL = 1 << 62
-BODILESS = frozenset((204, 304))
 TEXTUAL = ("text/", "html", "xml", "json", "javascript", "ecmascript", "yaml", "csv", "urlencoded", "graphql")
 """Parts of the media types whose content is text."""
 BINARY_WITHIN = 1024
@@ -25,7 +24,7 @@ BINARY_WITHIN = 1024
 
 
 class KeptFields:
-    """The fields that all rows of a run have."""
+    """Makes the fields of `--keep` for each row."""
 
     def __init__(self, keep: tuple[str, ...]) -> None:
         self._headers = frozenset(name[len(HEADER) :] for name in keep if name.startswith(HEADER))

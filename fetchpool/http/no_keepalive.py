@@ -18,13 +18,13 @@ PROXY = ""
 """The key of a proxy that makes the requests: its connections carry the responses of all hosts."""
 
 
-class Unkept:
-    """The hosts, by `host:port`. Worker threads share one object, since each call takes only one or two
-    dictionary operations."""
+class NoKeepalive:
+    """The hosts whose connections are not reused, by `host:port`. Worker threads share one object, since each
+    call takes only one or two dictionary operations."""
 
     def __init__(self, proxies: ProxyChoice) -> None:
         self.until: dict[str, float] = {}
-        """The monotonic times of the events. Usually empty, which each hop checks."""
+        """The monotonic time at which each is forgotten. Usually empty, which each hop checks."""
         self._proxies = proxies
 
     def add(self, url: str, now: float) -> None:

@@ -80,13 +80,13 @@ class OutcomeBuilder:
             elif status == NOT_MODIFIED:
                 is_page = False
                 if failure is None:
-                    failure = conditional.doubt(hop.headers, head.headers)
+                    failure = conditional.check_304(hop.headers, head.headers)
                 previous = request.previous
                 if (
                     failure is None
                     and previous is not None
                     and previous.url == hop.url
-                    and conditional.is_about(previous, hop.headers)
+                    and conditional.refers_to(previous, hop.headers)
                 ):
                     accepted = True  # it was requested by the condition
                     extra = conditional.not_modified_fields(

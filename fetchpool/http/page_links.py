@@ -44,7 +44,7 @@ class PageLinkFinder:
         elif kind is LinkKind.SITEMAP:
             body.want_page(SITEMAP_BYTES)
         elif kind is LinkKind.EXTERNAL:
-            body.leave_out()
+            body.skip_body()
 
     def find(self, request: FetchRequest, href: str, body: ResponseBody) -> Found:
         """Return the links of a response (empty if it is not a page), the fields that it adds to the row, and

@@ -26,7 +26,7 @@ class Redirects:
         self._options = options
         self._proxies = proxies
         self._reports = "redirects" in options.keep
-        """The row lists them."""
+        """Whether rows list redirects."""
 
     def follow(
         self, request: FetchRequest, response: HopResult, body: ResponseBody

@@ -16,13 +16,13 @@ from fetchpool.http.cookie_store import CookieStore
 from fetchpool.model.request import FetchRequest
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
-OF_THE_BODY = frozenset(
+BODY_HEADERS = frozenset(
     ("content-encoding", "content-language", "content-length", "content-location", "content-type")
 )
 """Headers that describe the body, and are not sent without it."""
 SENDS_BODY = frozenset(("POST", "PUT", "PATCH"))
 """Methods whose requests must declare an empty body (RFC 9110 section 8.6)."""
-STAYING = frozenset(
+PUBLIC_HEADERS = frozenset(
     (
         *("accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "dnt", "pragma"),
         *("range", "upgrade-insecure-requests", "user-agent"),
@@ -31,7 +31,7 @@ STAYING = frozenset(
 """Headers that describe the wanted content and the client: none can be secret, so they are sent to every
 origin. The user's other headers are not (fault 25)."""
 
-OF_THE_PAGE = OF_THE_BODY | frozenset(
+PAGE_HEADERS = BODY_HEADERS | frozenset(
     ("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range")
 )
 """Headers about the content of the list's URLs. They are not sent for a `robots.txt`, which is needed
@@ -61,13 +61,13 @@ class RequestHeaders:
         self._own: Fields = (*(pair for pair in ours if pair[0].lower() not in named), *given)
         self._method = options.method
         self._body = options.body
-        self._bodiless = tuple(pair for pair in self._own if pair[0].lower() not in OF_THE_BODY)
+        self._bodiless = tuple(pair for pair in self._own if pair[0].lower() not in BODY_HEADERS)
         """The headers after a redirect that changed the method."""
         self._stored = CookieStore(options.cookies) if options.cookies else None
         self._netrc = {} if "authorization" in named else dict(options.netrc)
         self._by_host: dict[str, tuple[Fields, Fields]] = {}
         """The headers with and without those of the body, by host of `.netrc`."""
-        self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in STAYING)
+        self._foreign: Fields = tuple(pair for pair in self._own if pair[0].lower() in PUBLIC_HEADERS)
 
     def of(self, request: FetchRequest) -> Fields:
         """Return the headers of one hop."""
@@ -81,14 +81,14 @@ class RequestHeaders:
         else:
             headers = self._kept(request)
         if request.capture_bytes:
-            headers = tuple(pair for pair in headers if pair[0].lower() not in OF_THE_PAGE)
+            headers = tuple(pair for pair in headers if pair[0].lower() not in PAGE_HEADERS)
         if request.previous is not None and request.previous.url == request.href:
             headers = conditional.add_conditions(headers, request.previous)
         sent = request.cookies
         if self._stored is not None and not request.capture_bytes:
-            sent = cookies.together(self._stored.of_host(request.host), sent)
+            sent = cookies.merged(self._stored.of_host(request.host), sent)
         if sent:
-            headers = cookies.sent_with(headers, sent, request.href)
+            headers = cookies.add_cookies(headers, sent, request.href)
         return headers
 
     def body_of(self, request: FetchRequest) -> bytes:

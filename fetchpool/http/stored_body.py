@@ -12,16 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fetchpool.config.fetch_options import FetchOptions
-from fetchpool.http.body import ResponseBody
+from fetchpool.http.body import BODILESS, ResponseBody
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.request import FetchRequest
 from fetchpool.sinks.bodies import BodyStore, BodyWriter
 from fetchpool.sinks.spool import SpooledBody
 from fetchpool.transports.base import Failure, ResponseHead
-
-NOT_MODIFIED = 304
-"""The status of a response that refers to a body which the client already has (RFC 9110 section 15.4.5)."""
-BODILESS = frozenset((204, NOT_MODIFIED))
 
 
 class BodyStorage:

@@ -31,10 +31,10 @@ SOCKS_REPLIES = {
     8: "address type not supported",
 }
 """Replies by RFC 1928 section 6."""
-SOCKS_PASSING = frozenset((1, 3, 4, 5, 6))
-SOCKS_OF_ADDRESS = (*SOCKS_PASSING, 8)
+SOCKS_TEMPORARY = frozenset((1, 3, 4, 5, 6))
+SOCKS_OF_ADDRESS = (*SOCKS_TEMPORARY, 8)
 """Replies that may differ for another address of the same host."""
-NO_WAY = {
+TEMPORARY_FAILURES = {
     FailureKind.REFUSED: "connection refused",
     FailureKind.UNREACHABLE: "no route to it",
     FailureKind.RESET: "connection reset",
@@ -47,11 +47,11 @@ ANOTHER_AUTHENTICATION = Failure(FailureKind.PROXY, "the SOCKS proxy requires an
 WRONG_CREDENTIALS = Failure(FailureKind.PROXY, "the SOCKS proxy refused the user name or password")
 
 
-def no_way(kind: FailureKind, message: str = "") -> Failure:
+def proxy_unreachable(kind: FailureKind, message: str = "") -> Failure:
     """Return the failure of a hop that could not talk to the proxy. The message is used for kinds that are
-    not in `NO_WAY`."""
-    transient = kind in NO_WAY or kind is FailureKind.TIMEOUT_DNS
-    words = NO_WAY.get(kind) or message or kind.replace("_", " ")
+    not in `TEMPORARY_FAILURES`."""
+    transient = kind in TEMPORARY_FAILURES or kind is FailureKind.TIMEOUT_DNS
+    words = TEMPORARY_FAILURES.get(kind) or message or kind.replace("_", " ")
     message = f"cannot connect through the proxy: {words}"
     return Failure(FailureKind.PROXY, message, transient, proxy_down=transient)
 
@@ -66,7 +66,7 @@ def refused(status: int) -> Failure:
 def socks_refused(reply: int) -> Failure:
     """Return the failure for a SOCKS proxy's reply to its CONNECT."""
     words = SOCKS_REPLIES.get(reply, "no reason given")
-    return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_PASSING)
+    return Failure(FailureKind.PROXY, f"the SOCKS proxy refused: {words}", reply in SOCKS_TEMPORARY)
 
 
 ADDRESS_REFUSED = frozenset(map(socks_refused, SOCKS_OF_ADDRESS))

@@ -255,7 +255,7 @@ _shared_lock = threading.Lock()
 
 
 def shared(ip_version: str = "") -> Resolver:
-    """Return this process's resolver. A forked child gets its own: since threads don't survive a fork."""
+    """Return this process's resolver. A forked child gets its own, since threads don't survive a fork."""
     with _shared_lock:
         if ip_version not in _shared:
             most = machine.lookups(MOST_THREADS)

@@ -13,7 +13,7 @@ if sys.platform == "linux":
     from termios import FIONREAD
 
 # struct tcp_info (linux/tcp.h): the state is its first byte, tcpi_last_data_recv, in milliseconds
-# since the last data came, the twelfth 32-bit word after eight bytes. Both are where they were in 2.4.
+# since the last data came, the twelfth 32-bit word after eight bytes. Both offsets are those of Linux 2.4.
 TCP_INFO_SIZE = 56
 LAST_DATA_RECV = 52
 TCP_SYN_SENT = 2

@@ -57,7 +57,7 @@ else:
             return False  # nothing is waiting, or the connection is closed, which its next use will find
 
 
-def is_farewell(descriptor: int) -> bool:
+def is_closed_by_server(descriptor: int) -> bool:
     """Whether the server has closed the connection: some servers send 408 when they close an idle one."""
     if sys.platform != "linux":
         return False

@@ -9,8 +9,8 @@ reads nothing, sends nothing, and closes no descriptor.
       └──opened / closed(fd)──────────────┘                    └──shutdown(fd)
 
 A socket's own timeout can't do this: it restarts with each byte, so a server that sends a byte now and then
-holds a worker for ever (faults 1 to 4), and inside a TLS record or a header line no callback runs. The
-async pool ends its own transfers (`pools/async_/limits.py`); the connect timeout is libcurl's.
+holds a worker forever (faults 1 to 4), and inside a TLS record or a header line no callback runs. The async
+pool ends its own transfers (`pools/async_/limits.py`); the connect timeout is libcurl's.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Watch:
         "_seen_at",
         "_seen_hops",
         "_seen_progress",
-        "_speaking",
         "_started",
+        "_used",
         "_watchdog",
         "now",
         "progress",
@@ -76,7 +76,7 @@ class Watch:
         """Return the time by the clock for limits."""
         self._lock = threading.Lock()  # descriptors, and the execution of a claim
         self._descriptors: set[int] = set()
-        self._speaking: int | None = None
+        self._used: int | None = None
         self._active = False
         self._expired: FailureKind | None = None
         self._hops = 0
@@ -95,7 +95,7 @@ class Watch:
         self._started = now
         self._deadline = now + max_time
         self._read_timeout = read_timeout
-        self._speaking = None
+        self._used = None
         self._hops += 1
         self._active = True
         if self._watchdog.waiting:
@@ -130,7 +130,7 @@ class Watch:
         """Use only this socket, over which the hop's request is sent, for the read timeout. Unread bytes may
         be waiting on other open connections (TLS close_notify, a server's 408), and would count as the
         hop's."""
-        self._speaking = descriptor
+        self._used = descriptor
 
     def closed(self, descriptor: int) -> None:
         """Unregister a socket. Must be called *before* the descriptor is closed, since its number may belong
@@ -212,8 +212,8 @@ class Watch:
         """Whether the kernel has received nothing either."""
         quiet = now - self._seen_at
         with self._lock:
-            speaking = self._speaking
-            for descriptor in (speaking,) if speaking in self._descriptors else self._descriptors:
+            used = self._used
+            for descriptor in (used,) if used in self._descriptors else self._descriptors:
                 quiet = min(quiet, seconds_idle(descriptor))
         self._seen_at = now - quiet
         return quiet >= self._read_timeout

@@ -25,37 +25,21 @@ from fetchpool.model.text import escape_invisible, one_line
 from fetchpool.transports.base import Failure
 
 BUILT_IN = {name: f"fetchpool.http.parsers.{name}:{name}" for name in ("title", "meta", "links", "text")}
-
-
 BUILT_IN_MODULES = frozenset(name.partition(":")[0] for name in BUILT_IN.values())
-
-
 WANTS = {"title": 1 << 20, "meta": 1 << 20}
 """Number of bytes of a body that a built-in parser reads; only these are stored for it."""
-
-
 ALL = 1 << 62
-
-
 LIBRARIES = (
     *("pycurl", "requests", "urllib3", "msgspec", "can_ada", "webencodings", "selectolax", "typer", "rich"),
     *("protego", "warcio", "pyarrow", "brotli", "backports", "certifi", "idna"),
 )
 """Modules that are loaded on first use, and must not be replaced by a user's module of that name."""
-
-
 INSTALLED = ("site-packages", "dist-packages")
-
-
 DEPTH = 20
 """Maximum nesting of lists and mappings in one field, since readers of the rows have limits, too."""
-
-
 MAX_RESULT = 16 << 20
 """Maximum number of characters and values of all fields together: outputs have limits (SQLite's is 10^9 bytes
 for a row), and nested lists that contain the same list twice are small only in memory."""
-
-
 LARGE_RESULT = 128 << 20
 """The same for built-in parsers, since a page may have very many links."""
 
@@ -74,8 +58,8 @@ class InvalidFieldError(Exception):
 
 
 def load(given: tuple[str | Callable[[Response], Any], ...]) -> tuple[Parser, ...]:
-    """Return the functions for `title` or `package.module:function`, with the current directory on the path;
-    a program's functions as they are.
+    """Return the parsers with these names (`title`, `package.module:function`), with the current directory on
+    the path, and those of a program's functions.
 
     Raises `UsageError`, in one line, when there is no such module or function.
     """
@@ -211,7 +195,7 @@ def find_module(name: str) -> ModuleType:
     """Return the module of one `--parse`, from the current directory or, failing that, from the installed
     packages."""
     if name not in BUILT_IN_MODULES:
-        look_here(name)
+        search_current_directory(name)
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -225,18 +209,16 @@ def find_module(name: str) -> ModuleType:
         raise UsageError(f"--parse: module {name!r} can't be imported: {said}") from error
 
 
-def look_here(name: str) -> None:
+def search_current_directory(name: str) -> None:
     """Make imports search the current directory, before installed packages but after Python's own modules,
     which the program needs. Raises `UsageError` for a module that one of them would hide."""
     package = name.partition(".")[0]
     if package in sys.stdlib_module_names and is_here(package):
-        raise UsageError(
-            f"--parse: {package!r} in the current directory has a name of Python's own; rename it"
-        )
+        raise UsageError(f"--parse: {package!r} in the current directory hides a module of Python; rename it")
     for library in LIBRARIES:
         if library not in sys.modules and is_here(library):
             raise UsageError(
-                f"--parse: {library!r} in the current directory hides a library of ours; rename it"
+                f"--parse: {library!r} in the current directory hides a library of fetchpool; rename it"
             )
     if "" not in sys.path:
         installed = (place for place, each in enumerate(sys.path) if Path(each).name in INSTALLED)

@@ -19,7 +19,7 @@ LENGTH = 1_000
 
 
 def title(response: Response) -> dict[str, Any]:
-    """`{"title": text}`: entities decoded, white space collapsed, by the charset rules of browsers."""
+    """Return `{"title": text}`: entities decoded, white space collapsed, by the charset rules of browsers."""
     if not looks_like_html(response):
         return {"title": None}
     text = first_title(decode(response.content[:WITHIN], response.encoding))

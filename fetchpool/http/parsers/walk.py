@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
     kind: Literal["start", "end", "text"]
     name: str
-    """Of the tag, in lower case."""
+    """The tag's name, in lower case."""
     text: str = ""
     attributes: dict[str, str] = {}
     """Values as written, with entities; the first of each name."""

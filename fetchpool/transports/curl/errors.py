@@ -18,7 +18,7 @@ from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,
     NOT_SOCKS,
     WRONG_CREDENTIALS,
-    no_way,
+    proxy_unreachable,
     refused,
     socks_refused,
 )
@@ -100,7 +100,7 @@ KINDS: dict[int, FailureKind] = {
 }
 """The codes that a transfer over HTTP can end with. Any other code is `internal`."""
 
-ANOTHER_PROTOCOLS = frozenset(
+OTHER_PROTOCOLS = frozenset(
     (
         *(9, 10, 11, 12, 13, 14, 15, 17, 19, 21, 25, 30, 31, 84, 87, 88),  # FTP
         37,  # FILE
@@ -159,8 +159,6 @@ HTTP2_NAMES = ("HTTP2", "HTTP/2", "nghttp2")
 
 TIMER_SLACK = 0.005
 """Seconds by which libcurl's timer may be early: it counts milliseconds."""
-
-
 TUNNEL_FAILED = "CONNECT tunnel failed"
 """The start of libcurl's message if a proxy refuses; the code is that of a receive error."""
 READING = (
@@ -180,8 +178,6 @@ OPENSSL = "SSL routines::"
 TLS_HUNG_UP = Failure(FailureKind.TLS, HUNG_UP)
 """A new TLS connection that accepts no request. With TLS 1.3 the client completes its part of the handshake
 before it knows whether the server accepts it."""
-
-
 SOCKS_REPLIES = {20: 1, 23: 2, 22: 3, 21: 4, 19: 5, 24: 6, 18: 7, 17: 8, 25: 9}
 """The reply (RFC 1928 section 6) by libcurl's number for it (CURLINFO_PROXY_ERROR)."""
 SOCKS_FINAL = {2: NOT_SOCKS, 12: ANOTHER_AUTHENTICATION, 33: WRONG_CREDENTIALS}
@@ -239,22 +235,26 @@ def proxy_failure(
     if code == PROXY and socks in SOCKS_FINAL:
         return SOCKS_FINAL[socks]
     if code == PROXY and socks in SOCKS_BROKEN:
-        return no_way(FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY)
+        return proxy_unreachable(
+            FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY
+        )
     if code == pycurl.E_COULDNT_RESOLVE_PROXY:
-        return no_way(FailureKind.DNS, "its name does not exist")
+        return proxy_unreachable(FailureKind.DNS, "its name does not exist")
     if message.startswith(TUNNEL_FAILED) and status:
         return refused(status)
     if code == pycurl.E_COULDNT_CONNECT and os_errno:
         kind = CONNECT_ERRORS.get(os_errno, FailureKind.REFUSED)
-        return None if kind is FailureKind.TIMEOUT_CONNECT else no_way(kind)
+        return None if kind is FailureKind.TIMEOUT_CONNECT else proxy_unreachable(kind)
     if arranging and code in (pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR, pycurl.E_GOT_NOTHING):
-        return no_way(FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY)
+        return proxy_unreachable(
+            FailureKind.RESET if os_errno == errno.ECONNRESET else FailureKind.EMPTY_REPLY
+        )
     return None
 
 
 def http3_failure(message: str, *, begun: bool) -> Failure:
-    """Return why HTTP/3 failed. `begun`: the response's headers had come."""
-    if "reset by server" not in message and "closed" not in message:
+    """Return why HTTP/3 failed. `begun`: the response's headers were received."""
+    if BY_SERVER not in message and "closed" not in message:
         return Failure(FailureKind.PROTOCOL, one_line(message, 200))
     kind = FailureKind.TRUNCATED if begun else FailureKind.RESET
     return Failure(kind, kind.message)

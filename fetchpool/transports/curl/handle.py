@@ -2,7 +2,7 @@
 
 In: a `HopRequest`. Out: a `HopResult`; the response goes to the hop's `ResponseHandler` (`receiver.py`).
 libcurl handles connections, their timeout and protocol checks. The owner of a handle performs the transfer,
-and ends it at its deadline: alone (`transport.py`), or together with others (`pools/async_/pool.py`). libcurl
+alone (`transport.py`) or together with others (`pools/async_/pool.py`), and ends it at its deadline: libcurl
 would count the time in which this process was stopped.
 """
 
@@ -29,7 +29,7 @@ from fetchpool.transports.curl.receiver import CurlReceiver, ProgressCounter
 from fetchpool.transports.curl.resolve_cache import ResolveCache
 from fetchpool.transports.curl.trace import CurlTrace, Streams
 from fetchpool.transports.proxies import proxy_of, time_for_address, untried_addresses
-from fetchpool.transports.unread import has_unread, is_farewell
+from fetchpool.transports.unread import has_unread, is_closed_by_server
 
 PREREQ_OK = pycurl.PREREQFUNC_OK
 URL, PRIMARY_IP = pycurl.URL, pycurl.PRIMARY_IP
@@ -175,10 +175,10 @@ class CurlHandle:
                 connections.unchecked[descriptor] = self
             return PREREQ_OK
         self._data_before_request = True
-        self._surplus = not is_farewell(descriptor)
+        self._surplus = not is_closed_by_server(descriptor)
         return pycurl.PREREQFUNC_ABORT
 
-    def look_back(self, code: int) -> None:
+    def check_connection(self, code: int) -> None:
         """Record the state in which the hop leaves its connection. Must be called while libcurl still knows
         which one it was."""
         lines = self.receiver.lines
@@ -202,7 +202,7 @@ class CurlHandle:
             self.check_response(descriptor)
 
     def check_response(self, descriptor: int) -> None:
-        """Note the response on this TLS connection, and whether surplus bytes were received with it. No
+        """Record the response on this TLS connection, and whether surplus bytes were received with it. No
         `getinfo()`: the next hop on the connection may call this, in a callback of libcurl."""
         lines = self.receiver.lines
         if not lines or lines[0].startswith((b"HTTP/2 ", b"HTTP/3 ")):
@@ -249,7 +249,7 @@ class CurlHandle:
         if failure is not None:
             if failure is DATA_BEFORE_REQUEST:
                 again = not getinfo(pycurl.NUM_CONNECTS)
-            if not receiver.headed and forced is None and hop.method in IDEMPOTENT:
+            if not receiver.has_head and forced is None and hop.method in IDEMPOTENT:
                 again = again or self._is_caused_by_others(failure, code, message)
             if not receiver.begun and not again:
                 receiver.begin_truncated(hop)  # what was received belongs in the row
@@ -318,7 +318,7 @@ class CurlHandle:
         self._proxy_at = "" if proxy is None else f"{proxy.host}:{proxy.port}"
         self._gives_address = proxy is not None and proxy.takes_addresses
         self._forwards = proxy is not None and not proxy.socks
-        """An HTTP proxy takes absolute URLs."""
+        """Whether an HTTP proxy makes the requests: they have absolute URLs."""
         self._traces_all = self._http2 or text.startswith("https:")
         self._proxy_entries = []
         self.curl.setopt(pycurl.PROXY, text.encode())  # also none: the environment's is ignored (fault 27)

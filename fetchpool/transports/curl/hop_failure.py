@@ -52,8 +52,8 @@ class HopFailures:
         proxied: bool,
         tunnels: bool,
     ) -> Failure:
-        """Return why the hop failed. `gone`: the server has closed the HTTP/2 connection. `tunnels`: through
-        an HTTP proxy."""
+        """Return why the hop failed. `gone`: the server has closed the HTTP/2 connection. `tunnels`: the hop
+        goes through an HTTP proxy's tunnel."""
         getinfo, receiver = self._curl.getinfo, self._receiver
         if code and hop.public_only and self._filter.forbidden:
             forbidden = self._filter.forbidden
@@ -84,9 +84,9 @@ class HopFailures:
         if failure is not None:
             return failure
         if is_http2(code, message):
-            return http2_failure(message, begun=receiver.headed, gone=gone)
+            return http2_failure(message, begun=receiver.has_head, gone=gone)
         if code == HTTP3:
-            return http3_failure(message, begun=receiver.headed)
+            return http3_failure(message, begun=receiver.has_head)
         if self._interface and code == pycurl.E_COULDNT_CONNECT and not getinfo(pycurl.OS_ERRNO):
             return Failure(FailureKind.UNREACHABLE, FailureKind.UNREACHABLE.message)  # of the other family
         if code == pycurl.E_GOT_NOTHING and receiver.has_invalid_status_line:

@@ -14,7 +14,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model import urls
 from fetchpool.model.failures import FailureKind
 from fetchpool.transports.base import Failure, HopRequest
-from fetchpool.transports.proxies import no_way, proxy_of
+from fetchpool.transports.proxies import proxy_of, proxy_unreachable
 from fetchpool.transports.resolver import Resolver
 
 
@@ -53,7 +53,7 @@ class HopNames:
         """Return the failure of a hop whose name has no address."""
         names = {self._of_run[0], *(name for name, _ in self._by_proxy.values())}
         if host in names and kind is not FailureKind.ABORTED:
-            return no_way(kind, message)
+            return proxy_unreachable(kind, message)
         return Failure(kind, message)
 
     def _of_hop(self, proxy: str) -> tuple[str, bool]:

@@ -45,7 +45,7 @@ class CurlReceiver:
         "curl",
         "decoding",
         "failure",
-        "headed",
+        "has_head",
         "lines",
         "size",
         "stopped",
@@ -68,7 +68,7 @@ class CurlReceiver:
         """Bytes of the body received, without the framing of chunks."""
         self.begun = False
         """Whether the header block is complete, or the response has ended within it."""
-        self.headed = False
+        self.has_head = False
         """Whether the handler has received the head."""
         self.stopped = False
         """Whether the handler wants no more bytes, or the transfer has failed."""
@@ -82,7 +82,7 @@ class CurlReceiver:
     def prepare(self, hop: HopRequest, now: float) -> None:
         """Get ready for the next response. `now`: on the monotonic clock."""
         self._hop = hop
-        self.begun = self.headed = self.stopped = False
+        self.begun = self.has_head = self.stopped = False
         self._deadline = now + hop.max_time
         self.failure = None
         self.size = 0
@@ -99,7 +99,7 @@ class CurlReceiver:
         self.begun = True
         head = parse_head(self.lines)
         if head is not None:
-            self.headed = True
+            self.has_head = True
             self.stopped = not hop.receiver.on_head(head)
             return None
         self.stopped = True

@@ -17,7 +17,7 @@ MAX_IDLE = 1000
 MAX_IDLE_OF_THREAD = 100
 """The same in the cache of a thread's handle, which keeps five connections: with hundreds of threads and a
 thousand hosts in each, the entries took 100 MB."""
-FOR_EVER = -1
+FOREVER = -1
 A_MINUTE = 60
 
 
@@ -28,7 +28,7 @@ def may_resolve(options: FetchOptions) -> bool:
 
 def cache_timeout(options: FetchOptions) -> int:
     """Return the seconds for CURLOPT_DNS_CACHE_TIMEOUT, which applies to libcurl's own lookups."""
-    return A_MINUTE if may_resolve(options) else FOR_EVER
+    return A_MINUTE if may_resolve(options) else FOREVER
 
 
 class ResolveCache:

@@ -99,7 +99,7 @@ class CurlTrace:
         self.before = 0
         """Bytes that a new connection received before TLS began: a proxy's."""
         self.ends: Ends | None = None
-        """The cipher's overhead on the hop's connection; None where another hop may share the connection."""
+        """The ends of the hop's connection; None until the request is sent."""
         self._stream: Stream | None = None
         self._sent = self._overhead = 0
         self._came = self._last = 0
@@ -116,7 +116,7 @@ class CurlTrace:
 
     @property
     def multiplexed(self) -> bool:
-        """Record that the hop uses an HTTP/2 stream."""
+        """Whether the hop uses an HTTP/2 stream."""
         return self._stream is not None
 
     def on_debug(self, kind: int, data: bytes) -> None:

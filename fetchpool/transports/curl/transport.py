@@ -72,7 +72,7 @@ class CurlTransport:
         except pycurl.error as error:
             code, message = error.args  # type: ignore[misc]  # pycurl's stubs leave it untyped
         if handle.traced or handle.new_connections:
-            handle.look_back(code)
+            handle.check_connection(code)
         ended = watch.stop()
         if ended is FailureKind.TIMEOUT_TOTAL:
             code, message = pycurl.E_OPERATION_TIMEDOUT, ""

@@ -24,7 +24,7 @@ from fetchpool.transports.requests.dialer import Dialer
 from fetchpool.transports.requests.framing import TransportError
 from fetchpool.transports.requests.http1 import ResponseReader
 from fetchpool.transports.requests.trace import Phase
-from fetchpool.transports.unread import has_unread, is_farewell
+from fetchpool.transports.unread import has_unread, is_closed_by_server
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """Methods that may be repeated if it is unknown whether the request arrived (RFC 9110 section 9.2.2)."""
@@ -57,7 +57,9 @@ class HopConnection(HTTPConnection):
             return False
         descriptor = self.sock.fileno()
         plain = type(self.sock) is socket.socket
-        return has_decrypted(self.sock) or (plain and has_unread(descriptor) and not is_farewell(descriptor))
+        return has_decrypted(self.sock) or (
+            plain and has_unread(descriptor) and not is_closed_by_server(descriptor)
+        )
 
     def connect(self) -> None:
         trace = self._dialer.trace

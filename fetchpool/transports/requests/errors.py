@@ -20,7 +20,7 @@ from fetchpool.model.failures import FailureKind
 from fetchpool.model.text import one_line
 from fetchpool.transports.base import HUNG_UP, TOO_MANY_FILES, Failure
 from fetchpool.transports.lookup import ResolveError
-from fetchpool.transports.proxies import no_way
+from fetchpool.transports.proxies import proxy_unreachable
 from fetchpool.transports.requests.framing import ProxyError, TransportError
 from fetchpool.transports.requests.trace import Phase, Trace
 from fetchpool.transports.tls_messages import OTHER_HOST, tls_message
@@ -150,7 +150,7 @@ ERRNOS: dict[int, FailureKind] = {
 }
 
 HANDLED = (OSError, http.client.HTTPException, urllib3_errors.HTTPError, ResolveError, ValueError)
-"""The base classes of all of these, which `perform()` catches. Any other exception is a bug."""
+"""The base classes of these exceptions, which `perform()` catches. Any other exception is a bug."""
 
 
 def failure_of(error: Exception, trace: Trace) -> Failure:
@@ -169,7 +169,7 @@ def failure_of(error: Exception, trace: Trace) -> Failure:
             return Failure(FailureKind.TLS, HUNG_UP, transient=True)
         message = detail_of(cause) or default_message(kind, trace)
     if trace.phase is Phase.PROXY and kind.blames_proxy:
-        return no_way(kind, message)
+        return proxy_unreachable(kind, message)
     return Failure(kind, message)
 
 

@@ -13,7 +13,7 @@ from fetchpool.transports.proxies import (
     ANOTHER_AUTHENTICATION,
     NOT_SOCKS,
     WRONG_CREDENTIALS,
-    no_way,
+    proxy_unreachable,
     socks_refused,
 )
 from fetchpool.transports.requests.framing import ProxyError
@@ -73,6 +73,6 @@ def _read(connection: socket.socket, amount: int) -> bytes:
     while len(received) < amount:
         more = connection.recv(amount - len(received))
         if not more:
-            raise ProxyError(no_way(FailureKind.EMPTY_REPLY))
+            raise ProxyError(proxy_unreachable(FailureKind.EMPTY_REPLY))
         received += more
     return received

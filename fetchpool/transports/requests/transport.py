@@ -109,7 +109,7 @@ class RequestsTransport:
         self._watch.close()
 
     def _write_request(self, hop: HopRequest) -> None:
-        """Return the request as it is sent: exactly what was validated."""
+        """Set `Trace.request`, the request as it is sent: exactly what was validated."""
         parts = URL_PARTS.match(hop.url)
         if parts is None:
             raise TransportError(FailureKind.INVALID_URL, "not an http or https URL")

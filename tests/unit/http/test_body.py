@@ -357,7 +357,7 @@ def test_of_a_body_that_is_not_needed_only_the_beginning_is_read(
     lines: list[str], read: int, status: int
 ) -> None:
     body = ResponseBody(FetchOptions(max_filesize=1 << 40), "GET", wants=100)
-    body.leave_out()
+    body.skip_body()
     head = ResponseHead(status, "1.1", Headers([f"{line}\r\n".encode() for line in lines]))
     goes_on = body.on_head(head)
     while goes_on and body.size_download < read:

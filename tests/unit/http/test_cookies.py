@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchpool.http.cookies import LONGEST_HEADER, MAX_COOKIES, learned, sent_with
+from fetchpool.http.cookies import LONGEST_HEADER, MAX_COOKIES, add_cookies, learned
 
 HERE = "http://www.site.example/a/b?q=/x/"
 
@@ -16,7 +16,7 @@ HERE = "http://www.site.example/a/b?q=/x/"
 def sent(lines: list[str], href: str, *, set_by: str = HERE, own: str = "") -> str:
     """What a hop says after an answer with these `Set-Cookie` values."""
     headers = (("X-One", "1"), *((("cookie", own),) if own else ()))
-    found = sent_with(headers, learned((), lines, set_by), href)
+    found = add_cookies(headers, learned((), lines, set_by), href)
     assert found[0] == ("X-One", "1")
     values = [value for name, value in found if name.lower() == "cookie"]
     assert len(values) <= 1

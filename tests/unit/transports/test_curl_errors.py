@@ -17,9 +17,9 @@ from fetchpool.model.urls import authority
 from fetchpool.transports.base import HopRequest
 from fetchpool.transports.curl import errors
 from fetchpool.transports.curl.errors import (
-    ANOTHER_PROTOCOLS,
     KINDS,
     NO_LONGER_USED,
+    OTHER_PROTOCOLS,
     failure_of,
     timeout_of,
 )
@@ -44,13 +44,13 @@ def test_every_code_that_pycurl_names_has_a_kind_or_is_another_protocols() -> No
     unknown = {
         name: code
         for name, code in pycurls_codes().items()
-        if code not in KINDS and code not in ANOTHER_PROTOCOLS | NO_LONGER_USED
+        if code not in KINDS and code not in OTHER_PROTOCOLS | NO_LONGER_USED
     }
     assert not unknown
 
 
 def test_every_number_of_libcurls_is_in_exactly_one_place() -> None:
-    places = (set(KINDS), set(ANOTHER_PROTOCOLS), set(NO_LONGER_USED))
+    places = (set(KINDS), set(OTHER_PROTOCOLS), set(NO_LONGER_USED))
     for code in range(1, errors.LAST + 1):
         assert sum(code in place for place in places) == 1, code
 
