@@ -143,7 +143,7 @@ class DuplicateFilter:
         return wanted, earlier
 
     def has_row(self, fingerprint: bytes) -> bool:
-        """Whether every output has a row of a URL that counts. Only before the first URL is claimed."""
+        """Whether every output has a row that counts for a URL. Only before the first URL is claimed."""
         codes = self._seen.set_mark(fingerprint, IN_INPUT, 0)[IN_INPUT + 1 :]
         return all(code not in self._missing for code in codes)
 
@@ -181,8 +181,8 @@ class DuplicateFilter:
         return before
 
     def is_left(self, fingerprint: bytes, depth: int) -> bool:
-        """Whether an output has no row of a URL that counts, and the list has it at no smaller depth.
-        `depth`: the one of the line."""
+        """Whether a URL is left to fetch: an output has no row that counts for it, and the list does not have
+        it at a smaller depth. `depth`: the one of the line."""
         if not self._outputs and not self._has_depths:
             return True
         mark = min(depth, MAX_DEPTH) + 1
@@ -193,7 +193,7 @@ class DuplicateFilter:
         return not self._outputs or any(code in self._missing for code in marks[IN_INPUT + 1 :])
 
     def claim_stored(self, fingerprints: list[bytes], depths: list[int]) -> list[tuple[int, str | None]]:
-        """Note that the list has URLs at these depths, as stored lines say. Return for each the smallest
+        """Record that the list has URLs at these depths, as stored lines say. Return for each the smallest
         depth from before, -1 if there is none, and the error of the URL's row: None without an error, and an
         empty text if an output has no row that counts."""
         seen = self._seen

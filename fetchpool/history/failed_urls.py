@@ -29,7 +29,7 @@ TABLE = (
 ADD = "INSERT OR REPLACE INTO failed VALUES (?, ?, ?)"
 REMOVE = "DELETE FROM failed WHERE output = ? AND fingerprint = ?"
 FORGET = "DELETE FROM failed WHERE instr(url, '***@') > 0"
-"""A row has `***` in place of credentials."""
+"""Removes URLs with credentials, which rows replace by `***`."""
 SELECT = "SELECT url FROM failed GROUP BY fingerprint ORDER BY min(rowid)"
 
 

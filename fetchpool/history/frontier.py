@@ -54,11 +54,11 @@ class Frontier:
         self._stored: StoredLines | None = None
         """These lines, while they are read."""
         self._gaps: dict[int, tuple[int, int]] = {}
-        """By the offset of the first of them, stored lines that need not be read: offset and number of the
-        next line that must be."""
+        """Stored lines that need not be read: by the offset of the first, the offset and number of the next
+        line to read."""
         self._checks_all = max_pages is not None or max_depth is not None
-        """Whether stored lines that are not allowed are left out of the counts at once, since something
-        depends on these. Else that is done as they are read, since it takes as long as all the rest."""
+        """Whether stored lines are checked against the rules while they are loaded, since a limit depends on
+        their number; otherwise as they are returned, since the check takes as long as all the rest."""
         self._num_lines = 0
         self._number = 0
         """The number of the line at the reading position."""
@@ -80,7 +80,7 @@ class Frontier:
         self.is_allowed: Callable[[FrontierLine], bool] = lambda _: True
         """Whether the rules of this run allow a line of an earlier run."""
         self.count_stored: Callable[[list[bytes]], None] | None = None
-        """Count the URLs of earlier runs."""
+        """Counts the URLs of earlier runs."""
         self.select: Callable[[list[bytes]], list[bytes]] = lambda hrefs: hrefs
         """Returns the new URLs that are wanted."""
         self.with_rights: Callable[[FetchRequest, FrontierLine], FetchRequest] = lambda request, _: request

@@ -40,7 +40,7 @@ Node: TypeAlias = "bytes | list[Node]"
 
 
 class SeenSet:
-    """The set. Not thread-safe."""
+    """A set of fingerprints with marks. Not thread-safe."""
 
     def __init__(self, marks: int = 0, *, memory: int = DEFAULT_MEMORY) -> None:
         """`marks`: bytes for each fingerprint, all 0 at first. `memory`: limit in bytes."""

@@ -14,7 +14,7 @@ from fetchpool.model.errors import OutputError
 
 
 class DiskSeenSet:
-    """The set. Not thread-safe."""
+    """A set of fingerprints on disk. Not thread-safe."""
 
     def __init__(self) -> None:
         with _as_output_error():

@@ -26,7 +26,7 @@ MAX_DEPTH = 1 << 30
 DEPTH_BYTES = 20
 """Number of bytes after a line's URL that contain the depth, and at most the start of the next field."""
 MANY_DEPTHS = 10_000
-"""Number of these texts that are cached with their depth."""
+"""Maximum number of such texts whose depth is cached."""
 DAMAGED = "has a damaged line, so the URLs left to fetch are unknown; crawl into another output with -o"
 IS_START = b'"start":true'
 """Occurs in the line of a start URL, and in that of the URL it has redirected to."""
@@ -72,12 +72,12 @@ class StoredLines:
         self.too_deep = 0
         """The number of URLs that are left but deeper than `max_depth`."""
         self.gaps: dict[int, tuple[int, int]] = {}
-        """The gaps: by the offset of a line after which nothing is left for some blocks, the offset and
-        number of the first line of the next block in which something is left."""
+        """The gaps: by the offset of the first line of each, the offset and number of the next line after
+        it."""
         self.ok = 0
-        """Of the lines that were read last, the number whose row has no error,"""
+        """Number of the lines read last whose row has no error."""
         self.failed: list[StoredRow] = []
-        """and the rows that have one."""
+        """The rows with an error of the same lines."""
 
     def read(self) -> bool:
         """Read the next block of lines. Return False when there are no more."""

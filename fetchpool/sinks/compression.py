@@ -97,4 +97,4 @@ COMPRESSIONS = {
     ),
     ".zst": Compression("zstd", zstd.compress, zstd.ZstdDecompressor),
 }
-"""By suffix."""
+"""The formats, by suffix."""

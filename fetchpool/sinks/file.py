@@ -38,10 +38,10 @@ from fetchpool.sinks.file_ops import (
     write_all,
 )
 from fetchpool.sinks.lines import blocks, last_line_end, sequential
+from fetchpool.sinks.unread import CLOSED, UnreadRows, is_pipe
 
 if TYPE_CHECKING:  # loaded for compressed outputs only
     from fetchpool.sinks.compression import Compression
-from fetchpool.sinks.unread import CLOSED, UnreadRows, is_pipe
 
 MAX_BUFFERED = 1 << 20
 """Bytes of rows that are buffered before they are written even without a `flush()`."""
@@ -194,9 +194,8 @@ class FileSink:
     def _open(self) -> tuple[int, bool]:
         """Return the descriptor, and whether the file can be read back."""
         if self._path == "-":
-            if (
-                sys.__stdout__ is None
-            ):  # closed by the parent process; descriptor 1 may be another file by now
+            # Closed by the parent process; descriptor 1 may be another file by now.
+            if sys.__stdout__ is None:
                 raise UsageError("standard output is closed; name a file with -o")
             try:
                 return stdout.redirect(), False

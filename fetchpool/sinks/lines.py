@@ -18,7 +18,7 @@ Read = Callable[[int, int], bytes]
 
 BLOCK = 1 << 17
 """Size of a block in bytes, a few hundred rows; a longer line is a block of its own. Blocks of a mebibyte
-take half as long again: the allocator returns pieces of that size to the system each time."""
+take 1.5 times as long: the allocator returns pieces of that size to the system each time."""
 
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ def save_as(directory: str, parts: Sequence[str], spool: SpooledBody, sha256: st
             path.append(name)
         stem, suffix = with_suffix(last)
         for name in (last, f"{stem}~{sha256[:DIGITS]}{suffix}", f"{stem}~{sha256}{suffix}"):
-            if _is_placed(place, name, spool, sha256):
+            if _try_place(place, name, spool, sha256):
                 return [*path, name]
     finally:
         os.close(place)
@@ -58,7 +58,7 @@ def _enter(parent: int, part: str) -> tuple[str, int]:
     raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
-def _is_placed(directory: int, name: str, spool: SpooledBody, sha256: str) -> bool:
+def _try_place(directory: int, name: str, spool: SpooledBody, sha256: str) -> bool:
     """Give the body this name; return False if another body has it."""
     if _has_body(directory, name, spool.size, sha256):
         return True

@@ -85,7 +85,7 @@ class ParquetSink:
             if extra_fields is not None:
                 self._check_columns(fields)
         except BaseException as failure:
-            with suppress(*IO_ERRORS):  # a file becomes one again
+            with suppress(*IO_ERRORS):  # an output that was a file becomes one again
                 parquet_file.collapse(self._parts, self._pending.number)
             self._release()
             if isinstance(failure, FetchpoolError) or not isinstance(failure, Exception):

@@ -141,7 +141,7 @@ class PartFiles:
     def merge(self, number: int, stays: dict[int, list[bytes]]) -> None:
         """Merge all parts into one. `stays`: a byte for each row, 0 or 1, by part and row group."""
         schema = schema_of(self.added_columns())
-        if (names := self.columns())[: len(ROW_FIELDS)] != list(ROW_FIELDS):  # they were chosen
+        if (names := self.columns())[: len(ROW_FIELDS)] != list(ROW_FIELDS):  # chosen with --fields
             schema = chosen_from(schema, names)
         with self._atomic_writer(self.merged(number), schema) as writer:
             for each, groups in stays.items():

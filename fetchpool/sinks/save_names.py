@@ -19,8 +19,8 @@ MAX_PART = 200
 """Maximum length of a part in bytes. File systems allow 255, and a suffix may follow."""
 MAX_PATH = 900
 MAX_PARTS = 40
-"""Maximum length of a path in bytes, and of its parts: some systems allow 1,024 bytes, and programs that walk
-directories have limits."""
+"""Maximum length of a path in bytes, and number of its parts: some systems allow 1,024 bytes, and programs
+that walk directories have limits."""
 DIGITS = 16
 """Number of digits of a hash in a name."""
 INDEX = "index"

@@ -102,9 +102,9 @@ class SpoolDirectory:
         """`purpose`: part of the directory's name. Leftovers with the same purpose are deleted. Raises
         `OSError`."""
         prefix = f"{PREFIX}{purpose}-"
-        for left in Path(place).glob(f"{prefix}*"):
-            if not left.is_symlink():
-                _clear(left)
+        for leftover in Path(place).glob(f"{prefix}*"):
+            if not leftover.is_symlink():
+                _clear(leftover)
         while True:
             self.path = tempfile.mkdtemp(prefix=prefix, dir=place)
             try:

@@ -9,7 +9,7 @@ an earlier version wrote with all added fields in `extra` are left as they are.
 
 The journal is a write-ahead log, so that other programs can read at any time, and committed rows survive a
 crash of the process. A batch is one transaction. Every few seconds the log is written back and synced: a
-power failure costs the rows of that long. The file's header shows whether the database is ours, so that a
+power failure costs the rows of that time. The file's header shows whether the database is ours, so that a
 foreign one is not even opened.
 """
 
@@ -59,9 +59,10 @@ CREATE = "CREATE TABLE fetches (identity BLOB PRIMARY KEY, {}, extra TEXT)".form
 )
 
 
-def insert_statement(added: Iterable[str]) -> str:
-    """Return the statement that inserts a row, or replaces the row of the same URL."""
-    columns = [*COLUMNS, *map(quoted, added)]
+def insert_statement(names: Iterable[str]) -> str:
+    """Return the statement that inserts a row with these columns, or replaces the row of the same URL. The
+    first is `identity`."""
+    columns = [*map(quoted, names)]
     return "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
         ", ".join(columns),
         ", ".join("?" * len(columns)),
@@ -197,7 +198,7 @@ class SqliteSink:
             execute(f"ALTER TABLE fetches ADD COLUMN {quoted(name)} {ADDED_TYPES[type]}")
         if new or not self._insert:
             self._schema_version = execute("PRAGMA schema_version").fetchone()[0]
-            self._insert = insert_statement(self._columns.types)
+            self._insert = insert_statement([*COLUMNS, *self._columns.types])
 
     def _create(self) -> str:
         columns = [f"{quoted(name)} {self._declared(name)}" for name in self._fields]
@@ -221,12 +222,7 @@ class SqliteSink:
                 raise OutputError(f"{self.name}: another program changed its columns during the run")
             raise UsageError(f"{self.name}: is a sqlite output of fetchpool with other columns; {UNTOUCHED}")
         self._schema_version = version
-        columns = [quoted(name) for name in found]
-        self._insert = "INSERT INTO fetches ({}) VALUES ({}) ON CONFLICT (identity) DO UPDATE SET {}".format(
-            ", ".join(columns),
-            ", ".join("?" * len(columns)),
-            ", ".join(f"{name} = excluded.{name}" for name in columns[1:]),
-        )
+        self._insert = insert_statement(found)
 
     def _cells(self, record: Record) -> list[Any]:
         if self._fields:

@@ -107,7 +107,7 @@ class SqliteFile:
             raise OutputError(f"{self.name}: {_why(failure)}") from failure
 
     def sync(self) -> None:
-        """Write the log back to the file, as far as other programs let us."""
+        """Write the log back to the file, as far as other programs allow it."""
         with self.as_output_errors():
             self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 

@@ -40,8 +40,7 @@ def restore(descriptor: int) -> None:
 
 @contextmanager
 def diverted() -> Iterator[None]:
-    """Redirect the standard output of programs that are started meanwhile to standard error, for their
-    lifetime."""
+    """Redirect standard output to standard error within the block; programs started in it keep that."""
     descriptor = redirect()
     try:
         yield

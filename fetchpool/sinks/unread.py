@@ -15,7 +15,7 @@ import termios
 from fetchpool.model.errors import OutputClosedError
 
 SMALL_PART = 20
-"""The share of all rows that may be buffered, as a divisor."""
+"""Number of rows for each that may be buffered."""
 CLOSED = "standard output was closed by its reader"
 
 

@@ -262,10 +262,10 @@ def end_of_last_record(descriptor: int, size: int) -> int:
             continue
         if begins and inflate.eof and not inflate.unused_data:
             return size
-    return _read_until(descriptor)
+    return _last_member_end(descriptor)
 
 
-def _read_until(descriptor: int) -> int:
+def _last_member_end(descriptor: int) -> int:
     offset = end = 0
     inflate = zlib.decompressobj(GZIP_FORMAT)
     while chunk := os.pread(descriptor, BLOCK, offset):

@@ -46,6 +46,7 @@ def first_row(lines: LineIterator, format: str, table: TableOptions) -> list[str
 
 
 def read_cells(lines: LineIterator, format: str, table: TableOptions) -> Iterator[RowBatch]:
+    """Yield the rows of CSV or TSV. Raises `TableFormatError`."""
     rows = _records(lines, format, table)
     first = _heading(rows, table)
     if first is None:
@@ -86,8 +87,8 @@ def _records(lines: LineIterator, format: str, table: TableOptions) -> Iterator[
     """Yield the cells of each row, none for an empty line. Raises `TableFormatError`."""
     if "\0" in lines.first():
         raise TableFormatError(f"not a {format.upper()} file: NUL bytes in the first line")
-    between, names_it_only = delimiter(lines.first(), format, table.column, table.delimiter)
-    if names_it_only:
+    between, is_sep_line = delimiter(lines.first(), format, table.column, table.delimiter)
+    if is_sep_line:
         next(lines)
     begins = lines.number + 1
     bounded = _Bounded(lines)

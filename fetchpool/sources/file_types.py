@@ -71,14 +71,19 @@ DECLARED = re.compile(
 
 
 def check(
-    start: bytes, *, but: bytes = b"", encoding: str = "", has_columns: bool = False, is_sitemap: bool = False
+    start: bytes,
+    *,
+    expected: bytes = b"",
+    encoding: str = "",
+    has_columns: bool = False,
+    is_sitemap: bool = False,
 ) -> str:
-    """Return why an input with these first bytes is not a list. `but`: the magic of the expected file type;
-    `encoding`: the encoding given by the user; `has_columns`: a table is expected; `is_sitemap`: XML is
+    """Return why an input with these first bytes is not a list. `expected`: the magic of the expected file
+    type; `encoding`: the encoding given by the user; `has_columns`: a table is expected; `is_sitemap`: XML is
     expected."""
     for each in SIGNATURES:
         if start.startswith(each.magic, each.at):
-            if each.magic == but:
+            if each.magic == expected:
                 return ""
             return SHEET if each.message is ZIP and _is_sheet(start) else each.message
     if by_magic(start) is not None:  # to be checked again after decompression

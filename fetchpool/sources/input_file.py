@@ -37,12 +37,12 @@ class InputFile:
         self,
         path: str,
         *,
-        but: bytes = b"",
+        expected: bytes = b"",
         encoding: str = "",
         has_columns: bool = False,
         is_sitemap: bool = False,
     ) -> None:
-        """Open and check the input. `but`: the magic of an expected binary file type; `encoding`: the
+        """Open and check the input. `expected`: the magic of an expected binary file type; `encoding`: the
         encoding of its text, empty to detect it from the first bytes; `has_columns`: a table is expected;
         `is_sitemap`: XML is expected. Raises `InputError`. A named pipe is opened only when it is read, since
         opening waits for a writer."""
@@ -50,7 +50,7 @@ class InputFile:
         self.size: int | None = None
         """Size of the file in bytes; None for a pipe."""
         self._path = path
-        self._but = but
+        self._expected = expected
         self._encoding = encoding
         self._has_columns = has_columns
         self._is_sitemap = is_sitemap
@@ -130,7 +130,7 @@ class InputFile:
     def _problem(self, start: bytes) -> str:
         problem = file_types.check(
             start,
-            but=self._but,
+            expected=self._expected,
             encoding=self._encoding,
             has_columns=self._has_columns,
             is_sitemap=self._is_sitemap,

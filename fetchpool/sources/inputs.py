@@ -103,7 +103,7 @@ class TableInput:
         self._with_line = options.with_line
         self._format = tables.FORMATS.get(_suffix(path))
         is_parquet = Path(path).suffix.lower() == ".parquet"
-        self.input = self._open(path, but=PARQUET if is_parquet else b"")
+        self.input = self._open(path, expected=PARQUET if is_parquet else b"")
         self.size = self.input.size
         self._parquet = path if is_parquet else ""
         self.notice = ""
@@ -116,8 +116,8 @@ class TableInput:
         except InputReadError:  # reported again during reading; the readable part is fetched
             self.columns = []
 
-    def _open(self, path: str, but: bytes = b"") -> InputFile:
-        return InputFile(path, but=but, encoding=self._encoding, has_columns=True)
+    def _open(self, path: str, expected: bytes = b"") -> InputFile:
+        return InputFile(path, expected=expected, encoding=self._encoding, has_columns=True)
 
     def _check_columns(self, path: str) -> list[str]:
         if self._parquet:

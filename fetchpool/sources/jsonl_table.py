@@ -62,6 +62,7 @@ def first_names(lines: LineIterator) -> list[str]:
 
 
 def read_objects(lines: LineIterator, table: TableOptions) -> Iterator[RowBatch]:
+    """Yield the rows of JSON Lines."""
     found = RowCollector(table.keep)
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line in lines:

@@ -58,7 +58,7 @@ class _Progress(Struct):
 
     yielded: int = 0
     seen: int = 0
-    """By the current attempt."""
+    """Number of URLs in the current attempt so far."""
 
 
 class SitemapFetcher(Protocol):

@@ -47,7 +47,7 @@ class SitemapParser:
         self._incomplete = 0
         """Bytes of an incomplete token that the XML parser holds, which it parses again from the start."""
         self._held = bytearray()
-        """What it gets when there is twice as much of that token, so that all takes linear time."""
+        """Bytes to parse when that token has twice the size, so that parsing takes linear time."""
         self._path: list[str] = []
         self._wanted = ("", "")
         self._text: list[str] | None = None
@@ -84,7 +84,7 @@ class SitemapParser:
         self._incomplete = self._fed - self._xml.CurrentByteIndex
         if self._incomplete > MAX_TOKEN:
             raise SitemapError(f"a tag or text of more than {MAX_TOKEN >> 20} MiB")
-        return self._take()
+        return self.take()
 
     def finish(self) -> list[Entry]:
         """Return the rest of the entries. Raises `SitemapError` if the sitemap is not complete."""
@@ -94,13 +94,10 @@ class SitemapParser:
         if self._xml is None:
             raise SitemapError("is empty")
         self._parse(self._xml, bytes(self._held), is_last=True)
-        return self._take()
+        return self.take()
 
     def take(self) -> list[Entry]:
-        """Return the entries before a `SitemapError`."""
-        return self._take()
-
-    def _take(self) -> list[Entry]:
+        """Remove and return the entries found so far, also after a `SitemapError`."""
         entries, self._entries = self._entries, []
         return entries
 

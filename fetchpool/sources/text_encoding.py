@@ -21,9 +21,9 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MOST = 0.4
-"""Share of every other byte that is NUL in UTF-16 without a mark: URLs are nearly all ASCII,"""
+"""Minimum share of NUL in every other byte of UTF-16 without a mark: URLs are nearly all ASCII."""
 FEW = 0.02
-"""and the share of the other bytes that are NUL."""
+"""Maximum share of NUL in the remaining bytes."""
 SHORTEST = 8
 """Bytes that are needed to recognize UTF-16 without a mark."""
 MAX_CONTROL, MAX_STRAY = 0.1, 0.02

@@ -67,7 +67,7 @@ class JsonLines:
     def check_header(self, start: bytes) -> str:
         if start.startswith(self._begin) or (not start.endswith(b"\n") and self._begin.startswith(start)):
             return ""
-        return f"is no {self._what}"
+        return f"is not a {self._what}"
 
     def parse_header(self, start: bytes) -> bytes | None:
         return None if start and self.check_header(start) else b""
@@ -90,7 +90,7 @@ class CsvLines:
     def check_header(self, start: bytes) -> str:
         if start == self.header or (not start.endswith(b"\n") and self.header.startswith(start)):
             return ""
-        return f"is no {self.name.upper()} output of links"
+        return f"is not a {self.name.upper()} output of links"
 
     def parse_header(self, start: bytes) -> bytes | None:
         return None if start and self.check_header(start) else self.header

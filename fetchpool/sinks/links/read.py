@@ -70,13 +70,13 @@ def read_ids(path: str) -> Iterator[list[PageIds]]:
 
 def _json_lines(path: str, type: type[T]) -> Iterator[list[T]]:
     decoder = msgspec.json.Decoder(type)
-    found = lines = 0
+    found = blocks = 0
     for block in line_blocks(path):
         batch = [each for each in decode_json(block, decoder) if each is not None]
-        lines += 1
+        blocks += 1
         found += len(batch)
         yield batch
-    if lines and not found:
+    if blocks and not found:
         raise UsageError(f"{escape_invisible(path)}: has no links; name an output of --links")
 
 

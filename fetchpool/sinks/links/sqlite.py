@@ -35,7 +35,7 @@ class SqliteLinks:
         `OutputError` if the system fails."""
         self.name = escape_invisible(path)
         self._buffer: list[Link] = []
-        self._file = SqliteFile(path, APPLICATION_ID, "is no SQLite output of links")
+        self._file = SqliteFile(path, APPLICATION_ID, "is not a SQLite output of links")
         self._connection = self._file.connection
         try:
             with self._file.as_output_errors():
