@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """Return the meaning, as `--help` shows it."""
+        """The meaning, as `--help` shows it."""
         return _MEANINGS[self]
 
 

@@ -78,7 +78,7 @@ class RunConfig(Struct, frozen=True, kw_only=True):
     max_pages: int | None = None
     """Maximum number of rows of a crawl, including those of earlier runs; None is no limit."""
     max_per_pattern: int | None = None
-    """Maximum number of URLs of one shape, such as /calendar?month=N; None is no limit."""
+    """Maximum number of URLs of one pattern, such as /calendar?month=N; None is no limit."""
     links: str = ""
     """The path for every link of a crawl; empty without one."""
     frontier: str = ""

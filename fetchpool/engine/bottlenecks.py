@@ -40,7 +40,7 @@ def cpu_seconds() -> float:
 
 
 def no_stations() -> tuple[float, float]:
-    """Return what there is without a cluster."""
+    """Return 0 and 0: there is no cluster."""
     return 0.0, 0.0
 
 

@@ -77,9 +77,9 @@ def build(
         exit_if_spawning()  # before the child opens an archive that its parent process holds open
     parts: CrawlParts | None = None
     if config.recursive:
-        from fetchpool.engine.open_crawl import CrawlParts, starting
+        from fetchpool.engine.open_crawl import CrawlParts, start_config
 
-        urls = open_source(starting(config), source)
+        urls = open_source(start_config(config), source)
         source = urls.source
         parts = CrawlParts(config, source)
     else:
@@ -177,7 +177,7 @@ def build(
         from fetchpool.engine import on_cluster
 
         resolver = resolver or on_cluster.resolver_of(pool)
-        number = on_cluster.number_of(pool, config)
+        number = on_cluster.workers_of(pool, config)
     # A proxy resolves host names itself, and may know names that this machine doesn't; so does libcurl with
     # --dns-servers.
     lookups = None
@@ -193,7 +193,7 @@ def build(
 
         robots = RobotsCache(config.fetch.user_agent, public_only=config.fetch.public_only)
         if parts is not None:
-            parts.links_obey(robots)
+            parts.mark_disallowed(robots)
     writer = Writer(
         sinks,
         known,
@@ -345,7 +345,7 @@ def link_files(config: RunConfig) -> tuple[tuple[str, str], ...]:
 
 
 def open_jar(config: RunConfig) -> CookieJar | None:
-    """Return the cookie jar with the cookies of `--cookie`; None without one."""
+    """Return the jar of `--cookie-jar` with the cookies of `--cookie`, or None."""
     if not config.cookie_jar:
         return None
     from fetchpool.http.cookie_store import CookieJar

@@ -54,7 +54,7 @@ def with_input_columns(record: Record, columns: dict[str, Any]) -> Record:
 
 
 def with_crawl_fields(record: Record, found: dict[str, Any]) -> Record:
-    """Return the row of a crawled URL with how it was found and what its page contains; the latter is None if
-    it is not a page."""
+    """Return the row with how its URL was found, and with the fields of a page, which are None for other
+    content."""
     added = {**found, "num_links": None, "canonical": None, "redirect_url": None}
     return replace(record, extra={**added, **record.extra, **found})

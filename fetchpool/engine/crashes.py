@@ -9,9 +9,9 @@ from __future__ import annotations
 MAX_CRASHES = 3
 """Crashes during a request after which it fails."""
 REPORTS = 10
-"""Number of crashed workers that get a message each, however close together,"""
+"""Number of crashed workers that are reported at once, each in its own message."""
 REPORT_INTERVAL = 1.0
-"""and the seconds between two messages after that: a page may crash every worker that parses it."""
+"""Seconds between two messages after that: a page may crash every worker that parses it."""
 
 
 class CrashTracker:
@@ -20,7 +20,7 @@ class CrashTracker:
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self.attempts = 0
-        """Number of attempts that crashes ended."""
+        """Number of attempts ended by crashes."""
         self._workers: set[str] = set()
         self._reported = 0
         """Number of crashed workers that were reported."""

@@ -52,7 +52,7 @@ MAX_NESTING = 4
 UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
 """Kinds of URLs whose redirects may leave the scope, since they may be outside the scope themselves."""
 HEAD = "HEAD"
-NOT_OF_HEAD = frozenset(
+BEFORE_REQUEST = frozenset(
     (
         *(FailureKind.DNS, FailureKind.TIMEOUT_DNS, FailureKind.REFUSED, FailureKind.UNREACHABLE),
         *(FailureKind.TIMEOUT_CONNECT, FailureKind.TLS, FailureKind.PROXY, FailureKind.FORBIDDEN_ADDRESS),
@@ -118,12 +118,12 @@ class Crawl(Observer):
     # What is in the frontier
 
     def begin(self, stats: Stats) -> bool:
-        """Read the next lines of earlier runs, whose rows are loaded. After the last of them, append the
-        start URLs that are new, and return False."""
+        """Read further lines of earlier runs, whose rows must be loaded, and return True. After the last of
+        them, append the new start URLs and return False."""
 
         def count(ok: int, failed: list[StoredRow]) -> None:
-            stats.found_ok(ok)
-            stats.found(failed)
+            stats.add_earlier_ok(ok)
+            stats.add_earlier(failed)
 
         if self._frontier.load(count):
             return True
@@ -209,8 +209,8 @@ class Crawl(Observer):
             self._not_followed[reason] += number
 
     def _add(self, hrefs: bytes, shared: FrontierLine) -> None:
-        """Append URLs, joined by line feeds, that were found in the same way. A page may have very many, so
-        they are made objects in small pieces."""
+        """Append URLs, joined by line feeds, that were found in the same way. They are split in pieces, since
+        a page may have very many."""
         start = 0
         while start < len(hrefs):
             end = hrefs.find(b"\n", start + PIECE) if len(hrefs) - start > PIECE else -1
@@ -236,7 +236,7 @@ class Crawl(Observer):
         kind = discovery.kind
         reason = None if kind in UNSCOPED else self._policy.reason(target)
         if kind is LinkKind.EXTERNAL:
-            kind = LinkKind.PAGE  # if it leads back
+            kind = LinkKind.PAGE  # if it leads back into the scope
         if reason is not None and discovery.is_start:
             self._notify(
                 f"{request.href} redirects to {target}, which is outside the scope; to crawl that site, "
@@ -294,7 +294,7 @@ class Crawl(Observer):
         if discovery is None or discovery.kind is not LinkKind.EXTERNAL or request.method != HEAD:
             return None
         error = outcome.record.error
-        if error is None or error in NOT_OF_HEAD:
+        if error is None or error in BEFORE_REQUEST:
             return None
         return derive.with_method(request, "GET")
 
@@ -317,7 +317,7 @@ class Crawl(Observer):
 
     @property
     def result(self) -> CrawlResult:
-        """Return the current result."""
+        """The result so far."""
         counts = dict(self._not_followed)
         if self._frontier.too_deep:
             counts[Reason.DEPTH] = self._frontier.too_deep

@@ -1,7 +1,7 @@
 """Decides what the requests of a crawl may do: whose credentials they carry, and which addresses they reach.
 
 In: start URLs, and lines of the frontier with the page on which they were found. Out: requests that may do no
-more than a redirect from that page could: the author of the page is not the user.
+more than a redirect from that page could, since its author is not the user.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEAD = "HEAD"
 
 
 class CrawlRights:
-    """What a crawl knows about its origins."""
+    """Grants rights to the requests of a crawl."""
 
     def __init__(self, starts: Sequence[FetchRequest], sitemaps: Sequence[str], *, has_proxy: bool) -> None:
         self._has_proxy = has_proxy

@@ -39,17 +39,17 @@ BYTES_PER_WORKER = 256 << 10
 """Reading also pauses while the requests in memory take more than `READ_AHEAD_BYTES`, or this much per
 worker, since each row of a list may have a text of a megabyte."""
 CHECK_INTERVAL = 0.25
-"""Minimum seconds between two checks of what the queued requests wait for,"""
-CHECKING = 20
-"""and the minimum as a multiple of the time that a check took, since there may be a million requests."""
+"""Minimum seconds between two checks of what the queued requests wait for."""
+CHECK_FACTOR = 20
+"""The same as a multiple of the time that a check takes, since there may be a million requests."""
 PIPE_INTERVAL = 0.002
 """Seconds until the next check whether the reader of the output has read its rows, since no event reports
 that; doubles with each check without progress."""
 MAX_PIPE_INTERVAL = 0.064
 READER_PATIENCE = 0.5
-"""Seconds without a row being read after which more rows may be unread, twice as many each time."""
+"""Seconds after which twice as many rows may be unread, if the reader reads none."""
 READ_AHEAD_OF_READER = 10
-"""The share of the rows read so far, as a divisor, that may be written ahead of the reader."""
+"""Number of rows read for each that may be written ahead of the reader."""
 BOTTLENECKS = {
     BlockReason.HOST_LIMIT: Bottleneck.HOST_LIMIT,
     BlockReason.RATE_LIMIT: Bottleneck.RATE_LIMIT,
@@ -138,8 +138,8 @@ class Dispatcher:
         return min(lookups_at, starts_at)
 
     def dispatch(self, now: float) -> Bottleneck:
-        """Submit requests until the pool has enough of them or none may start; return why there are not
-        more."""
+        """Submit requests until the pool has enough of them or none may start; return why no more could
+        start."""
         self._has_idle_workers = self._continues = False
         if self._lifecycle.is_stopped:
             return Bottleneck.STOPPING
@@ -174,7 +174,7 @@ class Dispatcher:
             return self._workers.autoscaler.target
         scheduler, pool = self._scheduler, self._pool
         if scheduler.rate or (scheduler.host_delay and not pool.keeps_spacing):
-            return pool.max_workers  # the scheduler's times are to be those of the starts
+            return pool.max_workers  # so that requests start when the scheduler says
         return pool.max_pending
 
     def _most_ahead(self) -> int:
@@ -281,5 +281,5 @@ class Dispatcher:
         if self._has_idle_workers and now >= self._next_check:
             began = perf_counter()
             self._bottleneck_of_hosts = BOTTLENECKS[self._scheduler.block_reason(now)]
-            self._next_check = now + max(CHECK_INTERVAL, CHECKING * (perf_counter() - began))
+            self._next_check = now + max(CHECK_INTERVAL, CHECK_FACTOR * (perf_counter() - began))
         return self._bottleneck_of_hosts

@@ -126,9 +126,9 @@ class Engine:
         """Abort the run, because its pool can no longer fetch."""
         self._inbox.post(PoolLost(reason))
 
-    def count_stations(self, cpu: Callable[[], tuple[float, float]]) -> None:
-        """Have snapshots include what the stations of a cluster use (`Monitor.count_stations`)."""
-        self._monitor.count_stations(cpu)
+    def measure_stations(self, usage: Callable[[], tuple[float, float]]) -> None:
+        """Have snapshots include what the stations of a cluster use (`Monitor.measure_stations`)."""
+        self._monitor.measure_stations(usage)
 
     @property
     def lost(self) -> str:

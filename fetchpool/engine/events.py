@@ -115,7 +115,7 @@ class WaitTimes(Struct, frozen=True):
     stations: float = 0.0
     """Seconds for which the stations of a cluster have worked, added up."""
     stations_cpu: float = 0.0
-    """CPU seconds of their worker processes."""
+    """CPU seconds of the worker processes of these stations."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -150,9 +150,9 @@ class Snapshot(Struct, frozen=True):
     time_p50: float
     """The median of `time_total` over all rows that have one, within 2.5 %."""
     time_p95: float
-    """The 95th percentile of them, within 2.5 %."""
+    """The 95th percentile of `time_total`, within 2.5 %."""
     time_max: float
-    """The largest of them."""
+    """The largest `time_total`."""
     time_waiting: float
     """Sum over all attempts: until the first byte of the response, or until the attempt failed. Workers
     overlap."""
@@ -162,7 +162,7 @@ class Snapshot(Struct, frozen=True):
     size_p50: int
     """The median of `size_delivered` over all rows without an error."""
     size_max: int
-    """The largest of them."""
+    """The largest `size_delivered` of a row without an error."""
     workers: int
     """Current maximum number of concurrent fetches."""
     workers_reason: str
@@ -205,7 +205,7 @@ class Snapshot(Struct, frozen=True):
     recent_p50: float | None = None
     """The median of `time_total` over the rows of the last complete second; None if it had none."""
     recent_p95: float | None = None
-    """The 95th percentile of the same rows."""
+    """The 95th percentile of `time_total` over the same rows."""
     hosts: Hosts = Hosts()
     """This and the fields below are updated once a second, and only for an observer that `wants_details`."""
     times: tuple[int, ...] = ()

@@ -38,7 +38,7 @@ class FailureCounter:
 
     def add(self, kind: str, record: Record) -> None:
         """Count a row with an error."""
-        self.found(kind, record.url)
+        self.count(kind, record.url)
         host = host_of(record.url_effective)
         if not host:
             return
@@ -50,8 +50,8 @@ class FailureCounter:
         counted.count += 1
         counted.kind = kind
 
-    def found(self, kind: str, url: str) -> None:
-        """Count a failure of an earlier run, only by its kind."""
+    def count(self, kind: str, url: str) -> None:
+        """Count a failure by its kind only, as of an earlier run."""
         number = self._kinds.get(kind, 0)
         self._kinds[kind] = number + 1
         if number < MOST_EXAMPLES:

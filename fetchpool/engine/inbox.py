@@ -60,7 +60,7 @@ class Inbox:
         pool.run_once(0.0)
 
     def post(self, message: Message) -> None:
-        """Add a message and wake the engine, also from the pool that it runs."""
+        """Add a message and wake the engine, even if it is running its pool."""
         self._queue.put(message)
         if self._pool is not None:
             self._pool.wake()

@@ -35,7 +35,7 @@ class Limits(Struct, frozen=True):
 
 
 class Lifecycle:
-    """Holds the state of one run. A pause can be ended, a stop only if a command has stopped the run."""
+    """Holds the state of one run. A pause can be ended, and so can a stop that a command has caused."""
 
     def __init__(self, deadline: float | None = None, max_failures: int | None = None) -> None:
         """`deadline`: when the run is stopped, on the engine's clock (`--max-runtime`). `max_failures`: the

@@ -47,9 +47,8 @@ class LinkLog:
         self.is_disallowed: Callable[[str], bool] = lambda _: False
         """Whether robots.txt is known to disallow a URL."""
 
-    def obey(self, robots: RobotsCache) -> None:
+    def mark_disallowed(self, robots: RobotsCache) -> None:
         """Mark the links that `robots.txt` disallows, as far as it is known when their page completes."""
-
         answers: dict[str, bool] = {}
 
         def is_disallowed(href: str) -> bool:

@@ -24,10 +24,9 @@ from fetchpool.pools.base import Pool
 from fetchpool.scheduler.scheduler import Scheduler
 
 SNAPSHOT_INTERVAL = 0.25
-"""Minimum seconds between two snapshots,"""
-SNAPSHOT_SHARE = 20
-"""and the minimum as a multiple of the time it took to make one, since hundreds of thousands of hosts may be
-waiting."""
+"""Minimum seconds between two snapshots."""
+SNAPSHOT_FACTOR = 20
+"""The same as a multiple of the time that a snapshot takes: hundreds of thousands of hosts may be waiting."""
 DETAILS_INTERVAL = 1.0
 """Seconds between two updates of a snapshot's details, which take a time proportional to the requests in
 flight."""
@@ -75,14 +74,13 @@ class Monitor:
         self._seq = 0
         self._next_details = 0.0
         self._hosts = Hosts()
-        self._spread: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+        self._histograms: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self.next_snapshot = 0.0
         """When `update()` is due."""
 
-    def count_stations(self, cpu: Callable[[], tuple[float, float]]) -> None:
-        """Have snapshots include the seconds and the CPU seconds of a cluster's stations, as `cpu` returns
-        them."""
-        self._timer.stations = cpu
+    def measure_stations(self, usage: Callable[[], tuple[float, float]]) -> None:
+        """Have snapshots include the seconds and the CPU seconds of a cluster's stations, from `usage`."""
+        self._timer.stations = usage
 
     def start(self) -> None:
         """Notify the observers that the run begins."""
@@ -94,7 +92,7 @@ class Monitor:
         began = perf_counter()
         if self._observers:
             self._observers.on_snapshot(self.snapshot())
-        self.next_snapshot = now + max(SNAPSHOT_INTERVAL, SNAPSHOT_SHARE * (perf_counter() - began))
+        self.next_snapshot = now + max(SNAPSHOT_INTERVAL, SNAPSHOT_FACTOR * (perf_counter() - began))
 
     def finish(self) -> None:
         """Notify the observers that the run has ended. Idempotent."""
@@ -113,7 +111,7 @@ class Monitor:
         total, exact = self._reader.estimate_total()
         state = self._steering.state()
         self._most_in_flight = max(self._pool.max_workers, min(self._most_in_flight, len(self._in_flight)))
-        shot = self._stats.snapshot(
+        snapshot = self._stats.snapshot(
             in_flight=min(len(self._in_flight), self._most_in_flight),
             slowest=self._in_flight.slowest(now),
             queued=self._scheduler.queued,
@@ -131,9 +129,9 @@ class Monitor:
         self._seq += 1
         if self._observers.want_details():
             self._update_details(now)
-        times, sizes = self._spread
+        times, sizes = self._histograms
         return replace(
-            shot,
+            snapshot,
             hosts_at_once=self._hosts_at_once,
             seq=self._seq,
             workers_lost=self._in_flight.crashes.workers,
@@ -158,7 +156,7 @@ class Monitor:
             self._scheduler.paused_hosts(now, MOST_HOSTS),
             self._stats.failures.hosts(),
         )
-        self._spread = self._stats.spread()
+        self._histograms = self._stats.histograms()
 
     def _last_within(self, now: float) -> float | None:
         """Return the seconds until the last requests reach their time limit, if they are slow and nothing

@@ -26,7 +26,7 @@ class Observer:
         """The run begins."""
 
     def on_event(self, event: Event) -> None:
-        """A retry was scheduled, there is a notice for the user, or something for the log."""
+        """An event has occurred, such as a retry or a notice for the user."""
 
     def on_records(self, records: list[Record]) -> None:
         """A batch of final rows was written to the sinks."""

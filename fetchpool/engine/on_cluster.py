@@ -19,7 +19,7 @@ def resolver_of(pool: Pool) -> Resolver:
     return cast("Resolver", pool.resolver)
 
 
-def number_of(pool: Pool, config: RunConfig) -> int:
+def workers_of(pool: Pool, config: RunConfig) -> int:
     """Return the maximum number of concurrent fetches; by default a fixed number for each worker present."""
     assert isinstance(pool, ClusterPool)
     return min(pool.default_workers, pool.max_workers) if config.workers_by_cluster else config.workers
@@ -29,4 +29,4 @@ def connect(engine: Engine, pool: Pool) -> None:
     """Make the pool notify its engine."""
     assert isinstance(pool, ClusterPool)
     pool.notify, pool.on_lost = engine.notify, engine.lose_pool
-    engine.count_stations(pool.stations_cpu)
+    engine.measure_stations(pool.stations_cpu)

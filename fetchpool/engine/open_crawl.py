@@ -76,10 +76,10 @@ class CrawlParts:
                 max_depth=config.depth,
             )
 
-    def links_obey(self, robots: RobotsCache) -> None:
+    def mark_disallowed(self, robots: RobotsCache) -> None:
         """Have the outputs of links mark the links that `robots.txt` disallows."""
         if self._log is not None:
-            self._log.obey(robots)
+            self._log.mark_disallowed(robots)
 
     @property
     def written_first(self) -> tuple[WrittenFirst, ...]:
@@ -120,8 +120,8 @@ class CrawlParts:
         )
 
 
-def starting(config: RunConfig) -> RunConfig:
-    """Return the configuration for reading the start URLs. It has no sitemaps at URLs, which the crawl
+def start_config(config: RunConfig) -> RunConfig:
+    """Return the configuration for reading the start URLs. It lacks sitemaps given as URLs, which the crawl
     fetches itself."""
     files = [place for place in config.sitemap if place != AUTO and not is_url(place)]
     return replace(config, sitemap=tuple(files))

@@ -21,8 +21,8 @@ MIN_BATCH = 64
 """Minimum number of requests to read at once, since a batch has a cost of its own."""
 
 BLOCKS = 8
-"""Blocks of rows, or of lines of a frontier, that are loaded at once: some milliseconds, so that commands are
-followed, and an iteration of the engine for each block would take a tenth of the time."""
+"""Blocks of rows, or of lines of a frontier, loaded in one iteration of the engine. They take milliseconds,
+so that commands are not delayed; with one block each, loading takes a tenth longer."""
 
 
 class RequestReader:
@@ -49,8 +49,7 @@ class RequestReader:
         self._source.start(wake)
 
     def load_history(self) -> str | None:
-        """Load a part of what earlier runs have left. Return a line for the user when all are loaded and some
-        were unreadable."""
+        """Load some rows of earlier runs. After the last of them, return a notice if some were unreadable."""
         for _ in range(BLOCKS):
             self.loading = self._known.load()
             if not self.loading and self._crawl is not None:
@@ -69,7 +68,7 @@ class RequestReader:
         batch = self._source.take(wanted)
         requests, finished = self._known.filter(batch)
         self._read += len(requests) + len(finished)
-        self._stats.found(finished)
+        self._stats.add_earlier(finished)
         self.has_notices = len(self._source.notices) > 0
         self.short_read = len(batch) < wanted
         return requests, bool(batch) and (self.short_read or not requests)

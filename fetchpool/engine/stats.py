@@ -58,7 +58,7 @@ class Stats:
         self._recent_before = self._times.counts()
         self._recent: tuple[float | None, float | None] = (None, None)
         self._is_paused = False
-        """At the last snapshot."""
+        """Whether the run was paused at the last snapshot."""
         self._snapshot_at = self._started
         self._time_paused = 0.0
 
@@ -103,17 +103,17 @@ class Stats:
         self._sizes.add(sizes)
         self._times.add(times)
 
-    def found(self, rows: Sequence[StoredRow]) -> None:
+    def add_earlier(self, rows: Sequence[StoredRow]) -> None:
         """Count a batch of URLs that an earlier run has finished: they count as done, but not in rates, sizes
         or times."""
         for row in rows:
             if row.error is not None:
-                self.failures.found(row.error, row.url)
+                self.failures.count(row.error, row.url)
             else:
                 self._ok_before += 1
         self._done_before += len(rows)
 
-    def found_ok(self, number: int) -> None:
+    def add_earlier_ok(self, number: int) -> None:
         """Count URLs that an earlier run has finished without an error."""
         self._ok_before += number
         self._done_before += number
@@ -209,7 +209,7 @@ class Stats:
             recent_p95=self._recent[1],
         )
 
-    def spread(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def histograms(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the numbers of rows in the buckets of `TIME_BOUNDS` and of `SIZE_BOUNDS`."""
         return self._times.grouped(TIME_BOUNDS), self._sizes.grouped(SIZE_BOUNDS)
 

@@ -146,6 +146,6 @@ class Steering:
         return f"requests per host set to {limit} {by}" if limit else f"limit per host removed {by}"
 
     def _recall_queued(self) -> None:
-        """Return requests that no worker has started to the scheduler, which schedules them again."""
+        """Recall requests that no worker has started, so that the scheduler schedules them again."""
         if self._lifecycle.state is RunState.RUNNING:
             self._pool.cancel_pending()

@@ -1,7 +1,7 @@
-"""UrlPatterns: the shapes of the URLs that a crawl finds, such as /calendar?month=N.
+"""UrlPatterns: the patterns of the URLs that a crawl finds, such as /calendar?month=N.
 
-In: new URLs. Out: those within `--max-per-pattern`, and a notice when most URLs have the same shape, as those
-of a calendar or with a session ID do. Memory is bounded.
+In: new URLs. Out: those within `--max-per-pattern`, and a notice when most URLs have the same pattern, as
+those of a calendar or with a session ID do. Memory is bounded.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 
 SAMPLE = 16
-"""One URL in this many is examined, unless the number of URLs per shape is limited."""
+"""One URL in this many is examined, unless the number of URLs per pattern is limited."""
 MANY = 10_000
-"""Number of URLs of one shape from which a notice is due, if they are the majority."""
+"""Number of URLs of one pattern from which a notice is due, if they are the majority."""
 MOST_PATTERNS = 100_000
-"""Maximum number of shapes that are counted."""
+"""Maximum number of patterns that are counted."""
 
 _NUMBER = re.compile(rb"[0-9a-fA-F]*[0-9][0-9a-fA-F]*")
-"""A decimal or hexadecimal number: the part that differs between URLs of one shape."""
+"""A decimal or hexadecimal number: the part that differs between URLs of one pattern."""
 
 
 def pattern_of(href: bytes) -> bytes:
-    """Return the shape of a URL: numbers in the path become N, and only the names in the query count."""
+    """Return the pattern of a URL: numbers in the path become N, and only the names in the query count."""
     path, _, query = href.partition(b"?")
     start = path.find(b"/", 8)
     path = path[:start] + _NUMBER.sub(b"N", path[start:])
@@ -31,10 +31,10 @@ def pattern_of(href: bytes) -> bytes:
 
 
 class UrlPatterns:
-    """Counts the shapes of URLs."""
+    """Counts the patterns of URLs."""
 
     def __init__(self, most: int | None) -> None:
-        """`most`: the maximum number of URLs of one shape; None is no limit."""
+        """`most`: the maximum number of URLs of one pattern; None is no limit."""
         self._most = most
         self._counts: dict[bytes, int] = {}
         self._seen = 0
@@ -57,7 +57,7 @@ class UrlPatterns:
             self._count(pattern_of(href))
 
     def notice(self, hrefs: list[bytes]) -> str:
-        """Count a sample of the URLs; return a notice if most URLs have one shape."""
+        """Count a sample of the URLs; return a notice if most URLs have one pattern."""
         if self._most is not None:
             return ""
         self._seen += len(hrefs)
@@ -83,7 +83,7 @@ class UrlPatterns:
 
 
 def exclusion(pattern: bytes) -> str:
-    """Return a regular expression for the URLs of a shape."""
+    """Return a regular expression for the URLs of a pattern."""
     path, _, query = pattern.decode().partition("?")
     end = path[path.find("/", 8) :]
     if "N" in end:

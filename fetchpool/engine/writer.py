@@ -44,7 +44,7 @@ class Writer:
         `first`: files of a crawl, which are written before the rows of its pages."""
         self._first = first
         self._syncs_first = False
-        """Whether a sink decides itself when its rows are synced to disk, and can't sync those files
+        """Whether a sink decides itself when its rows are synced to disk, and can't sync these files
         first."""
         if first:
             for sink in sinks:
@@ -65,7 +65,7 @@ class Writer:
         self.jar = jar
         """The cookies that all URLs share."""
         self._flush_at: float | None = None
-        self._left: set[int] = set()
+        self._dropped: set[int] = set()
         """Numbers of the sinks whose reader has closed them."""
         self.notices: list[str] = []
         """Notices for the user; the caller removes them."""
@@ -113,7 +113,7 @@ class Writer:
         for each in self._first:
             each.flush()
         for number, sink in enumerate(self._sinks):
-            if number in self._left:
+            if number in self._dropped:
                 continue
             missing = self.known.missing_from(records, number)
             try:
@@ -136,7 +136,7 @@ class Writer:
         if self._archive is not None:
             self._archive.flush()
         for number, sink in enumerate(self._sinks):
-            if number in self._left:
+            if number in self._dropped:
                 continue
             try:
                 sink.flush()
@@ -155,8 +155,8 @@ class Writer:
     def _drop_sink(self, number: int, closed: OutputClosedError) -> None:
         """Continue without a sink whose reader has closed it; raise the error if there is no other output: no
         sink, no archive, no bodies."""
-        self._left.add(number)
-        if len(self._left) == len(self._sinks) and self._archive is None and not self._spools:
+        self._dropped.add(number)
+        if len(self._dropped) == len(self._sinks) and self._archive is None and not self._spools:
             raise closed
         self.notices.append(
             f"{self._sinks[number].name} was closed by its reader; the other outputs continue"

@@ -48,12 +48,12 @@ CEILING = "the limit set by --max-workers"
 
 
 class ScalePhase(Enum):
-    """What the next round is compared with."""
+    """What a round is for; the values explain it to the user."""
 
     CLIMBING = "still increasing"
     RESTING = "more were no faster"
-    UP = "testing a few more"
-    DOWN = "testing a few less"
+    UP = "testing more"
+    DOWN = "testing fewer"
     LOWERED = "servers reported overload with more"
 
 

@@ -2,8 +2,8 @@
 outcomes of the host's requests. Out: the maximum number in flight.
 
 Some servers accept a number of connections from one address, and reset, close or ignore all others. If some
-connections break while others succeed, fewer are opened; after a number of responses one more is tried, later
-each time that it breaks. An occasional reset changes nothing.
+connections break while others succeed, fewer are opened; one more is tried after a number of responses, which
+doubles each time that it breaks. An occasional reset changes nothing.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class ConnectionLimit:
 
     def _maybe_lower(self, now: float) -> None:
         """Lower the limit if too many connections broke while others succeeded."""
-        share = MAX_RESPONSES_PER_BREAK_LIMITED if self.is_limited else MAX_RESPONSES_PER_BREAK
-        if self._breaks < MIN_BREAKS or not self._responses or self._breaks * share < self._responses:
+        most = MAX_RESPONSES_PER_BREAK_LIMITED if self.is_limited else MAX_RESPONSES_PER_BREAK
+        if self._breaks < MIN_BREAKS or not self._responses or self._breaks * most < self._responses:
             return
         current = min(self.limit, self._peak)
         if current > 1:

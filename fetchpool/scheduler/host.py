@@ -3,10 +3,10 @@
 In: when requests to the host start, and their outcomes. Out: whether another one may start, and when.
 
 A host that responds with 429, or with `Retry-After`, is left alone for as long as it asks, or for a delay
-that doubles; then requests go out one at a time, and each success halves the delay between them. Responses
-to requests that were in flight before change nothing. A 503 without `Retry-After` may concern only a single
-page; `request_rate.py` determines that. A host that does not respond several times in a row is paused, then
-one probe is sent. If the probe fails, queued requests end as `host_down`, until a later probe succeeds.
+that doubles; then requests go out one at a time, and each success halves the delay between them. Responses to
+requests that had already started change nothing. A 503 without `Retry-After` may concern only a single page;
+`request_rate.py` determines that. A host that does not respond several times in a row is paused, then one
+probe is sent. If the probe fails, queued requests end as `host_down`, until a later probe succeeds.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class HostSlot:
         "_backoff_since",
         "_changes",
         "_failures",
-        "_is_default",
+        "_is_unrestricted",
         "_per_host",
         "_probe_from",
         "_ready_at_before",
@@ -142,7 +142,7 @@ class HostSlot:
         """None until a connection breaks."""
         self.request_rate: RequestRate | None = None
         """None until a 503."""
-        self._is_default = True
+        self._is_unrestricted = True
         """Whether only `--per-host` limits the requests, and nothing is measured."""
         self._backoff = 0.0
         self._backoff_since = 0.0
@@ -198,7 +198,7 @@ class HostSlot:
         return self.breaker is OPEN and now < self.ready_at
 
     def has_next(self) -> bool:
-        """Whether a request is queued that is not on hold."""
+        """Whether a queued request is not on hold."""
         if self.internal:
             return True
         return not self.on_hold and (len(self.queue) > 0 or self.retries is not None)
@@ -284,7 +284,7 @@ class HostSlot:
             return
         self._failures = 0
         self._responded_at = now
-        if self._is_default and status not in THROTTLED:
+        if self._is_unrestricted and status not in THROTTLED:
             return  # nearly always
         if self.breaker is not CLOSED:
             self.breaker = CLOSED
@@ -313,7 +313,7 @@ class HostSlot:
 
     def _update_limit(self) -> None:
         """Allow one request during a backoff or a probe."""
-        self._is_default = not (
+        self._is_unrestricted = not (
             self._backoff
             or self.breaker is not CLOSED
             or self.connection_limit is not None
@@ -336,9 +336,9 @@ class HostSlot:
         elif rate.is_over(now, RATE_TTL):
             self.request_rate = None
         else:
-            began = rate.interval > 0.0
+            was_limited = rate.interval > 0.0
             rate.record(now, started, accepted=accepted, retried=retried)
-            if not began and rate.interval > 0.0:
+            if not was_limited and rate.interval > 0.0:
                 self._report(rate.interval, SERVICE_UNAVAILABLE)
 
     def _record_no_response(self, now: float, started: float) -> None:

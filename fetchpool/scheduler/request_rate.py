@@ -102,7 +102,7 @@ class RequestRate:
         self._ceiling = inf
         """The lowest rate that was too high."""
         self._rate_before = 0.0
-        """The rate of a round that is compared with this one, at a lower rate; 0 if there is none."""
+        """The higher rate of the round with which this one is compared; 0 if there is none."""
         self._before = Round()
         """The round at `_rate_before`."""
         self._accepts_none = False

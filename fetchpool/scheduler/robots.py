@@ -25,9 +25,9 @@ MAX_CACHED_BYTES = 64 << 20
 MAX_ORIGINS = 100_000
 """Number of cached files."""
 MAX_PARSED = 5_000
-"""Number of files whose parsed rules are cached,"""
+"""Number of files whose parsed rules are cached."""
 MAX_PARSED_PARTS = 200_000
-"""and the number of their parts, which take about 30 MB."""
+"""Number of cached parts of these rules, which take about 30 MB."""
 UNREADABLE_TTL = 60.0
 """Seconds for which a file that can't be fetched forbids everything."""
 TOO_MANY = 429
@@ -59,9 +59,8 @@ class RobotsFile(Struct, frozen=True):
     until: float
     """When the file must be fetched again."""
     kind: FailureKind = FailureKind.ROBOTS
-    """The `error` of URLs that may not be fetched: the reason why there is no connection to their host, if
-    there is none. With `forbidden_address`, requests that a public page has redirected to the host may not
-    connect to it."""
+    """The `error` of URLs that may not be fetched: `robots`, or why their host can't be connected to;
+    `forbidden_address` may be so only for requests that a public page has redirected to the host."""
 
 
 class RobotsRules(Struct, frozen=True):
@@ -130,8 +129,8 @@ class RobotsCache:
         return rules.parsed.allows(request.href[len(urls.origin(request.href)) :])
 
     def add(self, robots_request: FetchRequest, outcome: Outcome, now: float) -> RobotsRules:
-        """Store the outcome of a request made by `request_for()`. Return the rules if they apply to all URLs
-        alike; others are parsed when needed."""
+        """Store the outcome of a request made by `request_for()`. Return rules that forbid everything if the
+        file could not be read, otherwise none: they are parsed when needed."""
         origin = urls.origin(robots_request.href)
         if (parsed := self._parsed.pop(origin, None)) is not None:
             self._parsed_parts -= parts(parsed)
@@ -144,17 +143,17 @@ class RobotsCache:
             self._cached_bytes -= len(evicted.compressed)
             if (parsed := self._parsed.pop(oldest, None)) is not None:
                 self._parsed_parts -= parts(parsed)
-        return shared_rules(file)
+        return unparsed_rules(file)
 
     def _parse(self, file: RobotsFile) -> RobotsRules:
         if file.refusal or not file.compressed:
-            return shared_rules(file)
+            return unparsed_rules(file)
         parsed = RobotsTxt(zlib.decompress(file.compressed), self._agent)
         return RobotsRules(parsed, crawl_delay=min(parsed.crawl_delay, MAX_CRAWL_DELAY))
 
 
-def shared_rules(file: RobotsFile) -> RobotsRules:
-    """Return the rules if they apply to all URLs alike."""
+def unparsed_rules(file: RobotsFile) -> RobotsRules:
+    """Return rules that forbid everything if the file could not be read, otherwise none."""
     if file.refusal:
         return RobotsRules(None, forbids_all=True, kind=file.kind, refusal=file.refusal)
     return RobotsRules(None)

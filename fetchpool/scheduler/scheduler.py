@@ -84,9 +84,9 @@ class Scheduler:
         self.resolving = 0
         """Number of hosts that are being resolved or are on hold."""
         self._resolving_since: dict[str, float] = {}
-        """By host, the oldest first."""
+        """When lookups began, by host, the oldest first."""
         self._held_since: dict[str, float] = {}
-        """By host, the oldest first."""
+        """When holds began, by host, the oldest first."""
 
     def set_rate(self, rate: float | None, now: float) -> None:
         """Change the number of starts per second over all hosts; None means no limit."""
@@ -332,8 +332,8 @@ class Scheduler:
         return waits.main_block_reason(self._hosts, self._retries, now)
 
     def next_wakeup(self) -> float | None:
-        """Earliest time at which `next_request()` may return a request; None if only a completion can change
-        that."""
+        """Return the earliest time at which `next_request()` may return a request; None if only a completion
+        can change that."""
         times = [heap[0][0] for heap in (self._retries, self._waiting) if heap]
         if self._regular or self._slowest:
             proxy_at = 0.0 if self._proxy is None else self._proxy.next_wakeup()

@@ -18,7 +18,7 @@ from fetchpool.scheduler.host import BlockReason, Breaker, HostSlot
 
 
 class WaitReason(Enum):
-    """Why requests wait for a point in time."""
+    """Why requests wait."""
 
     PAUSE = "pause"
     """Their host responded with 429 or 503 and a Retry-After."""
@@ -51,7 +51,7 @@ class Wait(Struct, frozen=True):
     requests: int
     """Number of requests that wait for this reason."""
     seconds: float
-    """Until the first of them may start; for DNS and robots.txt, since the first of them began to wait."""
+    """Seconds until the first of them may start; for DNS and robots.txt, since the first began to wait."""
     host: str = ""
     """The host with most of them; empty for retries and the proxy."""
     hosts: int = 0
@@ -67,7 +67,7 @@ class PausedHost(Struct, frozen=True):
     requests: int
     """Number of its requests that wait."""
     seconds: float
-    """Until the first of them may start."""
+    """Seconds until the first of them may start."""
     reason: WaitReason
     status: int = 0
     """The status with which the host asked for the pause; 0 if it did not."""

@@ -11,7 +11,7 @@ from tests.factories import record
 
 def test_a_kind_has_a_few_examples() -> None:
     failures = FailureCounter()
-    failures.found("dns", "http://earlier.example/")
+    failures.count("dns", "http://earlier.example/")
     for number in range(9):
         failures.add("dns", record(number))
     (dns,) = failures.kinds()

@@ -183,7 +183,7 @@ def test_the_recent_percentiles_forget_earlier_seconds() -> None:
 def test_the_spread_has_every_row_in_its_bucket() -> None:
     stats = Stats(Clock())
     stats.add([record(time_total=seconds, size_delivered=0) for seconds in (0.0001, 0.02, 0.02, 5.0, 1e5)])
-    times, sizes = stats.spread()
+    times, sizes = stats.histograms()
     assert (len(times), len(sizes), sum(times), sum(sizes)) == (40, 40, 5, 5)
     assert (times[0], times[-1], sizes[0]) == (1, 1, 5)
     (place,) = (place for place, number in enumerate(times) if number == 2)

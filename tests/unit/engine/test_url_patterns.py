@@ -1,4 +1,4 @@
-"""The shapes of URLs: what a trap looks like, and how it is limited."""
+"""The patterns of URLs: what a trap looks like, and how it is limited."""
 
 from __future__ import annotations
 
