@@ -10,6 +10,8 @@ from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 
 import pytest
+
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # that of trio, which the notebooks of `[dev]` bring, imports trio
 from hypothesis import HealthCheck, settings
 
 from fetchpool.cli.demo_server.server import DemoServer

@@ -16,8 +16,11 @@ import pytest
 import fetchpool
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.engine.events import Snapshot
+from tests.at_once import AtOnce
 from tests.cli import runner
 from tests.cli.environment import environment
+
+at_once = AtOnce()
 
 SCRIPT = """
 import sys, fetchpool
@@ -30,6 +33,7 @@ def urls_of(server: DemoServer) -> list[str]:
     return [server.url("/delay/700"), server.url("/bytes/1"), server.url("/status/404")]
 
 
+@at_once
 def test_a_function_gets_snapshots_and_at_last_the_totals(demo_server: DemoServer) -> None:
     snapshots: list[Snapshot] = []
     rows = list(fetchpool.fetch(urls_of(demo_server), progress=snapshots.append))
@@ -58,11 +62,13 @@ def fail(_snapshot: Snapshot) -> None:
     raise ZeroDivisionError
 
 
+@at_once
 def test_an_exception_of_the_function_is_raised_by_fetch(demo_server: DemoServer) -> None:
     with pytest.raises(ZeroDivisionError):
         list(fetchpool.fetch(urls_of(demo_server), progress=fail))
 
 
+@at_once
 def test_an_exception_of_the_function_is_raised_by_afetch(demo_server: DemoServer) -> None:
     async def main() -> None:
         async for _ in fetchpool.afetch(urls_of(demo_server), progress=fail):
@@ -72,6 +78,7 @@ def test_an_exception_of_the_function_is_raised_by_afetch(demo_server: DemoServe
         asyncio.run(main())
 
 
+@at_once
 def test_without_a_terminal_the_progress_of_a_script_is_lines(demo_server: DemoServer) -> None:
     done = run_script(urls_of(demo_server), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     stdout, _ = done.communicate(timeout=30)
@@ -79,6 +86,7 @@ def test_without_a_terminal_the_progress_of_a_script_is_lines(demo_server: DemoS
     assert sorted(stdout.split()) == sorted(["row", "row", "row", *stdout.split()[1::2]])
 
 
+@at_once
 def test_on_a_terminal_the_display_of_a_script_leaves_what_it_prints(demo_server: DemoServer) -> None:
     terminal, end = pty.openpty()
     process = run_script(urls_of(demo_server), stdout=end, stderr=end)
