@@ -142,7 +142,7 @@ class FetchSettings(PoolSettings, total=False):
     depth: int | str | None
     """Follow links up to N steps from the start URLs; 0 follows no links. (default: no limit)"""
     max_pages: int | str | None
-    """Stop after N rows, including those of resumed runs, with exit code 4 if URLs are left. (default: no
+    """Stop after N rows, including those of earlier runs, with exit code 4 if URLs are left. (default: no
     limit)"""
     no_robots: bool
     """Ignore robots.txt and nofollow."""
@@ -231,7 +231,7 @@ class AllSettings(FetchSettings, total=False):
     """Encoding of the inputs, such as utf-16, cp1252 or shift_jis. By default UTF-8, UTF-16, UTF-32 and, in
     tables, Windows-1252 are detected."""
     frontier: str | PathLike[str] | None
-    """Keep the list of URLs found in PATH. (default: the first output's name with .frontier.jsonl)"""
+    """File for the URLs that the crawl has found. (default: the first output's name with .frontier.jsonl)"""
     paused: bool
     """Start paused; continue from the web page or with the key p. The pause counts towards --max-runtime."""
     outputs: Sequence[str]

@@ -113,9 +113,9 @@ class WaitTimes(Struct, frozen=True):
     idle: float | None = None
     """Core seconds for which this machine was idle during the run; None if unknown."""
     stations: float = 0.0
-    """Seconds for which the stations of a cluster have worked, added up."""
+    """Seconds for which the workers of a cluster have run, added up."""
     stations_cpu: float = 0.0
-    """CPU seconds of the worker processes of these stations."""
+    """CPU seconds of these workers."""
 
 
 class Snapshot(Struct, frozen=True):

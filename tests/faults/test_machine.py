@@ -257,7 +257,7 @@ pool.shutdown()
 def test_47_worker_processes_are_replaced_once_there_are_descriptors(
     server: FaultServer, tmp_path: Path
 ) -> None:
-    """Requests of processes that died while no file descriptors were left fail. The pool continues, and
+    """Requests fail if their process died while no file descriptors were left. The pool continues, and
     starts new processes as soon as it can."""
     done = runner.run(
         [sys.executable, "-c", REPLACED, server.url("ok")],

@@ -150,8 +150,8 @@ def test_46_a_process_that_is_killed_while_it_starts_is_replaced(
 def test_71_an_interrupt_before_the_starting_thread_is_known_leaves_no_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ctrl-C arrives when the thread runs, and before `Thread.start()` has returned. The exit would wait for
-    the process forever."""
+    """Ctrl-C arrives when the thread runs, and before `Thread.start()` has returned. Otherwise
+    the exit would wait for the process forever."""
 
     def interrupted(run: Callable[[], object], name: str) -> None:
         threading.Thread(target=run, name=name).start()

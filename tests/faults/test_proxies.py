@@ -101,7 +101,7 @@ def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: 
 def test_65_a_socks_proxy_is_given_the_next_address_when_it_cannot_reach_one(
     way: Way, server: FaultServer
 ) -> None:
-    """Also one that it does not answer for: the first address has half of the connect timeout."""
+    """Also if it does not answer for the first one, which has half of the connect timeout."""
     addresses = ("2001:db8::1", "203.0.113.1", "203.0.113.2", "203.0.113.3", "127.0.0.1")
     unreachable = dict(zip(addresses, (8, 5, 4, None), strict=False))
     port = server.port
@@ -128,7 +128,7 @@ def test_65_a_socks_proxy_is_given_the_next_address_when_it_cannot_reach_one(
 
 @over_each_transport
 def test_65_a_socks_proxy_that_reaches_no_address_is_reported(way: Way) -> None:
-    """With the reply for the last one. What its rules forbid for one address is not tried with another."""
+    """With the reply for the last one. If its rules forbid one address, no other is tried."""
     for replies, asked in (((5, 4), 2), ((2, 4), 1)):
         unreachable = dict(zip(("203.0.113.1", "203.0.113.2"), replies, strict=True))
         with Proxy(unreachable=unreachable) as proxy:

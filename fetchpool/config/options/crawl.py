@@ -47,7 +47,7 @@ OPTIONS: tuple[Option, ...] = (
         "max_pages",
         "--max-pages N",
         types.FIRST,
-        "Stop after N rows, including those of resumed runs, with exit code 4 if URLs are left. (default: "
+        "Stop after N rows, including those of earlier runs, with exit code 4 if URLs are left. (default: "
         "no limit)",
         only_with=RECURSIVE,
     ),
@@ -136,7 +136,7 @@ OPTIONS: tuple[Option, ...] = (
         "frontier",
         "--frontier PATH",
         types.FRONTIER,
-        "Keep the list of URLs found in PATH. (default: the first output's name with .frontier.jsonl)",
+        "File for the URLs that the crawl has found. (default: the first output's name with .frontier.jsonl)",
         Scope.CONFIG,
         only_with=RECURSIVE,
     ),

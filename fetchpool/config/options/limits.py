@@ -1,4 +1,4 @@
-"""Options of the group "Tries and limits": retries, and the limits of time and size."""
+"""Options of the group "Retries and limits": retries, and the limits of time and size."""
 
 from __future__ import annotations
 

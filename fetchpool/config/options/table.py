@@ -37,7 +37,7 @@ GROUPED: dict[str, tuple[Option, ...]] = {
     "Politeness": politeness.OPTIONS,
     "Output": output.OPTIONS,
     "Resume": resume.OPTIONS,
-    "Tries and limits": limits.OPTIONS,
+    "Retries and limits": limits.OPTIONS,
     "Request": request.OPTIONS,
     "Display": display.OPTIONS,
     "Web page": web.OPTIONS,
