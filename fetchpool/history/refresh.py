@@ -27,7 +27,7 @@ from fetchpool.model.record import FEATURE_FIELDS, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
 from fetchpool.model.text import escape_invisible, memory_size
 from fetchpool.model.urls import request
-from fetchpool.sinks.read_back import FORMATS, Row, read_rows
+from fetchpool.sinks.read_back import COMPLETE, Row, read_rows
 from fetchpool.sources.base import Source
 
 FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_FIELDS)
@@ -128,7 +128,7 @@ class PreviousRun:
 
     def _read(self, path: str) -> None:
         format = format_of(path)
-        if format not in FORMATS:
+        if format not in COMPLETE:
             raise UsageError(
                 f"--refresh: {self._name}: text rows have no validators; name a JSONL, CSV, SQLite or "
                 "Parquet output"

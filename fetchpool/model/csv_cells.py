@@ -1,4 +1,5 @@
-"""Escapes text in the cells of a CSV output, so that no spreadsheet runs it as a formula.
+"""Escapes text in the cells of a CSV output, so that no spreadsheet runs it as a formula; and the delimiters
+of cells.
 
 In: a row's text, or a cell of an output. Out: the cell, or the text. Pure.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 from fetchpool.model.text import escape_invisible
 
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+"""The delimiter of each format."""
 FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 

@@ -22,12 +22,11 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.model.csv_cells import escape_cell, unescape_cell
+from fetchpool.model.csv_cells import DELIMITERS, escape_cell, unescape_cell
 from fetchpool.model.record import ROW_FIELDS, FieldType, Record
 from fetchpool.sinks.binary import in_base64, with_encodings
 
 EXTRA = "extra"
-DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class CsvRows:

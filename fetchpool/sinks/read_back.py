@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 import msgspec
 
 from fetchpool.config.choices import compression_of
-from fetchpool.model.csv_cells import unescape_cell
+from fetchpool.model.csv_cells import DELIMITERS, unescape_cell
 from fetchpool.model.errors import NO_FILE, UsageError
 from fetchpool.model.record import ROW_FIELDS, StoredRow
 from fetchpool.model.text import escape_invisible, one_line
@@ -26,20 +26,17 @@ from fetchpool.sinks.added_columns import EXTRA, quoted
 from fetchpool.sinks.lines import blocks, sequential
 from fetchpool.sinks.row_lines import (
     INVALID_JSON,
+    PLAIN_FORMATS,
     STORED_FIELDS,
     decode_json,
-    decode_text,
     is_row,
     line_decoder,
     parse_cells,
-    text_fields,
 )
 
 if TYPE_CHECKING:  # loaded for databases only
     import sqlite3
 
-FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
-"""The formats whose rows have more fields than a URL and a size."""
 BATCH = 500
 """Number of rows that are read from a database at once."""
 MAX_LISTED = 1_000
@@ -58,9 +55,8 @@ def stored_row(row: Row) -> StoredRow | None:
 def stored_rows(path: str, format: str) -> Iterator[list[StoredRow | None]]:
     """Yield the rows of an output without opening it for writing: nothing is locked or repaired. None stands
     for a damaged line, or a header. Raises `UsageError` for a file that can't be read."""
-    if format in ("sqlite", "parquet"):
-        readers = {"sqlite": _sqlite_rows, "parquet": _parquet_rows}
-        for rows in readers[format](path, frozenset(STORED_FIELDS)):
+    if format in TABLES:
+        for rows in TABLES[format](path, frozenset(STORED_FIELDS)):
             yield [stored_row(row) for row in rows]
     else:
         yield from map(line_decoder(format), line_blocks(path))
@@ -84,9 +80,9 @@ def typed_rows(path: str, format: str, type: type[T]) -> Iterator[list[T | None]
         decoder = msgspec.json.Decoder(type)
         for block in line_blocks(path):
             yield decode_json(block, decoder)
-    elif format == "text":
+    elif format in PLAIN_FORMATS:
         for block in line_blocks(path):
-            yield [_converted(row, type) for row in text_fields(block)]
+            yield [_converted(row, type) for row in PLAIN_FORMATS[format].fields(block)]
     else:
         wanted = frozenset(type.__struct_fields__)
         for rows in READERS[format](path, wanted):
@@ -117,9 +113,9 @@ def _row(row: Row, wanted: frozenset[str]) -> Row:
     return found
 
 
-def _text_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
+def _plain_rows(path: str, _: frozenset[str], format: str) -> Iterator[list[Row]]:
     for block in line_blocks(path):
-        yield [{"url": row.url, "error": row.error} for row in decode_text(block) if row is not None]
+        yield [row for row in PLAIN_FORMATS[format].fields(block) if row is not None]
 
 
 def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
@@ -136,7 +132,7 @@ def _jsonl_rows(path: str, _: frozenset[str]) -> Iterator[list[Row]]:
         raise UsageError(f"{escape_invisible(path)}: has no row with the field 'url'")
 
 
-def _csv_rows(path: str, wanted: frozenset[str], delimiter: str = ",") -> Iterator[list[Row]]:
+def _csv_rows(path: str, wanted: frozenset[str], delimiter: str) -> Iterator[list[Row]]:
     names: list[str] = []
     is_ours = False
     for block in line_blocks(path):
@@ -204,13 +200,18 @@ def import_parquet(path: str) -> None:
         ) from failure
 
 
-READERS: dict[str, Callable[[str, frozenset[str]], Iterator[list[Row]]]] = {
-    "text": _text_rows,
+Reader = Callable[[str, frozenset[str]], Iterator[list[Row]]]
+TABLES: dict[str, Reader] = {"sqlite": _sqlite_rows, "parquet": _parquet_rows}
+"""The formats that are not lines: `row_lines.py` decodes the others."""
+COMPLETE: dict[str, Reader] = {
     "jsonl": _jsonl_rows,
-    "csv": _csv_rows,
-    "tsv": partial(_csv_rows, delimiter="\t"),
-    "sqlite": _sqlite_rows,
-    "parquet": _parquet_rows,
+    **{format: partial(_csv_rows, delimiter=delimiter) for format, delimiter in DELIMITERS.items()},
+    **TABLES,
+}
+"""The formats whose rows have all fields."""
+READERS: dict[str, Reader] = {
+    **{format: partial(_plain_rows, format=format) for format in PLAIN_FORMATS},
+    **COMPLETE,
 }
 
 

@@ -13,15 +13,15 @@ from functools import partial
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
-from fetchpool.model.csv_cells import unescape_cell
+from fetchpool.model.csv_cells import DELIMITERS, unescape_cell
 from fetchpool.model.record import ROW_FIELDS, StoredRow
 
 MAX_CELL = 1 << 30
 """Maximum length of a cell in characters, more than the csv module's default of 131,072."""
 INVALID_JSON = (ValueError, RecursionError)
 """Exceptions raised for a line that is not JSON, not UTF-8, or nested too deeply."""
-DELIMITERS = {"csv": ",", "tsv": "\t"}
 STORED_FIELDS = ("url", "error")
 URL, ERROR = map(ROW_FIELDS.index, STORED_FIELDS)
 
@@ -41,7 +41,7 @@ def line_decoder(format: str, header: bytes = b"") -> Decode:
         if not names or tuple(names[: len(ROW_FIELDS)]) == ROW_FIELDS:
             return partial(_decode_csv, delimiter=delimiter)
         return partial(_decode_columns, names=names, delimiter=delimiter)
-    return {"text": decode_text, "jsonl": _decode_jsonl}[format]
+    return _decode_jsonl if format == "jsonl" else PLAIN_FORMATS[format].stored_rows
 
 
 def decode_text(lines: bytes) -> list[StoredRow | None]:
@@ -66,6 +66,17 @@ def text_fields(lines: bytes) -> list[dict[str, str | None] | None]:
             {"url": row[1], "size_delivered": row[2] or None, "error": row[3]} if row is not None else None
         )
     return found
+
+
+class PlainFormat(Struct, frozen=True):
+    """How lines of a format are read that has some fields only, and no added ones."""
+
+    stored_rows: Decode
+    fields: Callable[[bytes], list[dict[str, str | None] | None]]
+    """Reads lines as mappings from field to text."""
+
+
+PLAIN_FORMATS = {"text": PlainFormat(decode_text, text_fields)}
 
 
 def _decode_jsonl(lines: bytes) -> list[StoredRow | None]:

@@ -20,7 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from fetchpool.model.csv_cells import escape_cell
+from fetchpool.model.csv_cells import DELIMITERS, escape_cell
 from fetchpool.model.link import LINK_COLUMNS, Link, PageIds
 from fetchpool.sinks.file import FileSink
 from fetchpool.sinks.file_ops import write_all
@@ -29,8 +29,6 @@ from fetchpool.sinks.open import open_compression
 
 T = TypeVar("T", Link, PageIds)
 S = TypeVar("S", bound=msgspec.Struct)
-
-DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class LineFormat(Protocol):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fetchpool.model.errors import UsageError
 from fetchpool.sinks.open import open_sink
-from fetchpool.sinks.read_back import FORMATS, Row, read_rows
+from fetchpool.sinks.read_back import COMPLETE, Row, read_rows
 from tests.factories import record
 
 FIELDS = ("urlnum", "error", "sha256", "title")
@@ -21,7 +21,7 @@ def rows_of(path: Path, format: str) -> list[Row]:
     return [row for rows in read_rows(str(path), format, FIELDS) for row in rows]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", COMPLETE)
 def test_every_format_gives_the_same_fields(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"rows.{format}"
     sink = open_sink(str(path), extra_fields=("sha256",))
@@ -42,7 +42,7 @@ def test_every_format_gives_the_same_fields(tmp_path: Path, format: str) -> None
     }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", COMPLETE)
 def test_an_empty_output_has_no_rows(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"rows.{format}"
     open_sink(str(path)).close()
@@ -71,7 +71,7 @@ def test_fields_in_the_extra_column_of_an_older_database_are_read(tmp_path: Path
     assert rows_of(path, "sqlite") == [{"url": "http://h/", "urlnum": 0, "title": "T"}]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", COMPLETE)
 def test_a_file_of_something_else_is_refused(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"rows.{format}"
     path.write_text('{"a":1}\n')
@@ -81,7 +81,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, format: str) -> Non
         rows_of(tmp_path / "missing", format)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", COMPLETE)
 def test_resume_and_refresh_read_the_same_urls_and_errors(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"rows.{format}"
     sink = open_sink(str(path))
