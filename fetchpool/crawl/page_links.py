@@ -71,11 +71,6 @@ def decode_rows(data: bytes) -> list[LinkRow]:
     return _rows_decoder.decode(data) if data else []
 
 
-def split_urls(data: bytes) -> list[str]:
-    """Return the URLs of one of the fields of `PageLinks`."""
-    return data.decode("ascii").split("\n") if data else []
-
-
 def fragment_hash(fragment: str) -> bytes:
     """Return the hash of an element ID, or of a fragment, for comparison."""
     return blake2b(fragment.encode("utf-8", "surrogatepass"), digest_size=FRAGMENT_SIZE).digest()

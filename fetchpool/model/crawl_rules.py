@@ -34,8 +34,6 @@ class Reason(StrEnum):
     TAG = "tag"
     """The tag is not one of `--follow-tags`."""
     NOFOLLOW = "nofollow"
-    CANONICAL = "canonical"
-    """Recorded in the row, and not counted."""
     TRAP_LENGTH = "trap_length"
     TRAP_SEGMENTS = "trap_segments"
     TRAP_REPEATS = "trap_repeats"
@@ -48,11 +46,6 @@ class Reason(StrEnum):
     """Beyond the maximum size of links per page."""
     DEPTH = "depth"
     ROBOTS = "robots"
-    MAX_PAGES = "max_pages"
-
-    @property
-    def is_trap(self) -> bool:
-        return self.startswith("trap_")
 
 
 class CrawlRules(Struct, frozen=True, kw_only=True):

@@ -69,7 +69,6 @@ class Guard:
 
     def __init__(self, app: App, access: Access) -> None:
         self._app = app
-        self._port = access.port
         self._any_address = access.any_address
         self._hosts = frozenset(access.hosts)
         self._origins = frozenset(access.origins)

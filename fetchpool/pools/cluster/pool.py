@@ -62,7 +62,6 @@ class ClusterPool(LoopPool):
         self._clock = clock
         self._poll = poll
         now = clock()
-        self._options = options
         self._cluster = cluster
         self._wait = wait
         self._waits_since: float | None = None

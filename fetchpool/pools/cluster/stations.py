@@ -70,7 +70,6 @@ class Stations:
         """Stations by name, including those that are being opened."""
         self._retries: dict[str, tuple[float, float]] = {}
         """Workers in which no station could be opened: when to retry, and the wait after that."""
-        self._planned: set[str] = set()
         self._checked_at = now
         self._past_seconds = self._past_cpu = 0.0
         """The sums for stations that have ended."""

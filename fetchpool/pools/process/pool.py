@@ -59,7 +59,6 @@ class ProcessPool(LoopPool):
             file.write(bytes(8))
             file.flush()
             options = replace(options, rate_file=file.name)
-        self._options = options
         self._work = WorkQueue()
         self._commands: deque[Callable[[], None]] = deque()
         """Commands from other threads for the thread that runs the loop."""

@@ -28,7 +28,6 @@ from fetchpool.sinks.links.base import IsDone
 from fetchpool.sinks.open import open_compression
 
 T = TypeVar("T", Link, PageIds)
-S = TypeVar("S", bound=msgspec.Struct)
 
 
 class LineFormat(Protocol):

@@ -11,7 +11,6 @@ from fetchpool.crawl.page_links import (
     decode_links,
     decode_rows,
     fragment_hash,
-    split_urls,
 )
 from fetchpool.crawl.targets import MAX_LENGTH
 from fetchpool.model.crawl_rules import CrawlRules, Reason, ScopeKind
@@ -26,6 +25,11 @@ def extract(
     given = {"starts": ("https://h/",), **rules}
     body = page if isinstance(page, bytes) else page.encode()
     return LinkExtractor(CrawlRules(**given)).extract(body, url, content_type)  # type: ignore[arg-type]
+
+
+def split_urls(data: bytes) -> list[str]:
+    """The URLs of one of the fields of `PageLinks`."""
+    return data.decode("ascii").split("\n") if data else []
 
 
 def links(page: str | bytes, url: str = PAGE, content_type: str | None = HTML, **rules: object) -> list[str]:
