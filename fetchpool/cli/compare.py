@@ -20,7 +20,7 @@ from fetchpool.cli.display import print_lines
 from fetchpool.cli.exit_codes import ExitCode
 from fetchpool.cli.options import argument, flag_name, parameter, takes
 from fetchpool.cli.run import RUN_OPTIONS, settings_of
-from fetchpool.config.choices import EXECUTORS
+from fetchpool.config.choices import EXECUTORS, LOCAL_EXECUTORS
 from fetchpool.config.command_options import COMPARE
 from fetchpool.config.option import Option, Scope
 from fetchpool.config.options.table import OPTIONS, shown_default
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fetchpool.config.run_config import RunConfig
 
 OWN = {option.name: option for option in COMPARE}
-DEFAULTS = {"executors": "thread,process,async", "transports": "curl", "repeat": "3"}
+DEFAULTS = {"executors": ",".join(LOCAL_EXECUTORS), "transports": "curl", "repeat": "3"}
 WITHOUT = {
     *("executor", "transport"),
     *("outputs", "overwrite", "format", "fields", "write_out"),

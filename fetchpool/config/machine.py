@@ -57,20 +57,18 @@ class Capacity:
 def workers_within_limit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
     """Return the number of workers that is possible, at most `workers` and at least one. Each process has the
     same limit as this one, and an equal share of the workers."""
-    if executor == "process":
-        executor = "async" if transport == "curl" else "thread"
-    share = -(-workers // processes)
-    wanted = RESERVE + EACH[executor] * share
+    loop = _loop(executor, transport)
+    wanted = RESERVE + EACH[loop] * -(-workers // processes)
     limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return Capacity(workers, False, "")
-    each = SHORT_REQUESTS if (executor, transport) == ("thread", "requests") else SHORT[executor]
+    each = SHORT_REQUESTS if transport == "requests" else SHORT[loop]
     fewer = max(1, (limit - LEAST_RESERVE) // each) * processes
     if fewer >= workers:
         return Capacity(workers, True, "")
     notice = f"reduced workers from {workers} to {fewer}: open-file limit is {limit} (raise with ulimit -Hn)"
-    if (executor, transport) == ("thread", "curl"):
+    if (loop, transport) == ("thread", "curl"):
         notice += f"; with --executor async it is enough for {min(workers, limit - LEAST_RESERVE)}"
     return Capacity(fewer, True, notice)
 
@@ -78,12 +76,16 @@ def workers_within_limit(workers: int, executor: str, transport: str, processes:
 def workers_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
     """Return the number of workers that is possible without closing connections early; 0 if there can't be
     even one."""
-    if executor == "process":
-        executor = "async" if transport == "curl" else "thread"
-    wanted = RESERVE + EACH[executor] * -(-workers // processes)
+    loop = _loop(executor, transport)
+    wanted = RESERVE + EACH[loop] * -(-workers // processes)
     limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
-    return workers if limit is None else max(0, min(workers, (limit - RESERVE) // EACH[executor] * processes))
+    return workers if limit is None else max(0, min(workers, (limit - RESERVE) // EACH[loop] * processes))
+
+
+def _loop(executor: str, transport: str) -> str:
+    """Return the executor whose workers those of another one are, by the files that they open."""
+    return "async" if transport == "curl" and executor in ("async", "process") else "thread"
 
 
 def raise_limit(wanted: int) -> int | None:
