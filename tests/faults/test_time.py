@@ -34,6 +34,10 @@ MAX_TIME = 1.0
 READ_TIMEOUT = 0.75
 """Shorter than the deadline: a byte each 300 ms keeps it from ever being reached."""
 
+waiting = at_once()
+starting = at_once()
+"""Those that measure the time of a start, too: one at a time starts in a process, and processes take longer."""
+
 
 def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[str]) -> dict[str, Record]:
     records = fetch_faults(server, way, faults, max_time=MAX_TIME, read_timeout=READ_TIMEOUT)
@@ -46,7 +50,7 @@ def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[s
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total` at `--max-time`, whether the body has a length or is chunked; the row has the status
     and the bytes received so far. A read timeout alone never fires here."""
@@ -57,7 +61,7 @@ def test_01_one_body_byte_every_300_ms_ends_at_max_time(server: FaultServer, way
 
 
 @over_each_transport
-@at_once()
+@starting
 def test_01_also_on_a_reused_connection(server: FaultServer, way: Way) -> None:
     """The same `timeout_total` on a connection that was opened for an earlier URL."""
     page, trickle = fetch_urls(way, [server.url("ok"), server.url("trickle")], workers=1, max_time=MAX_TIME)
@@ -67,7 +71,7 @@ def test_01_also_on_a_reused_connection(server: FaultServer, way: Way) -> None:
 
 
 @over_each_transport
-@at_once()
+@starting
 def test_01_the_timeout_covers_all_redirects(
     server: FaultServer, other_server: FaultServer, way: Way
 ) -> None:
@@ -82,7 +86,7 @@ def test_01_the_timeout_covers_all_redirects(
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: a status line, a header line or a header block that never ends."""
     records = assert_all_end_at_max_time(server, way, ["slow-status", "slow-header", "slow-headers"])
@@ -90,7 +94,7 @@ def test_02_an_endless_slow_header_ends_at_max_time(server: FaultServer, way: Wa
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: interim responses don't count as a response. A flood of them is `protocol` after 300
     KiB, and uses little CPU until then."""
@@ -100,7 +104,7 @@ def test_03_endless_100_continue_ends_at_max_time(server: FaultServer, way: Way)
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> None:
     """`timeout_total`: the body is complete, but the trailers never end. libcurl and requests hang here. A
     flood of trailers is `protocol`."""
@@ -111,7 +115,7 @@ def test_04_endless_trailers_end_at_max_time(server: FaultServer, way: Way) -> N
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_05_silence_is_a_read_timeout_and_a_missing_accept_a_connect_timeout(
     server: FaultServer, way: Way
 ) -> None:
@@ -153,7 +157,7 @@ class NameServer:
 
 
 @over_each_transport
-@at_once()
+@starting
 def test_06_a_dead_name_server_delays_only_its_own_urls(server: FaultServer, way: Way) -> None:
     """A name server that doesn't answer: `timeout_dns` after `--connect-timeout`. A name that doesn't exist:
     `dns`. Names are looked up before a request occupies a worker, so twenty unresolvable names don't delay a
@@ -183,7 +187,7 @@ def test_06_a_dead_name_server_delays_only_its_own_urls(server: FaultServer, way
 
 
 @over_each_transport
-@at_once()
+@starting
 def test_06_a_slow_lookup_counts_towards_the_connect_timeout(way: Way) -> None:
     """`--connect-timeout` covers DNS lookup and connect together."""
 
@@ -200,6 +204,7 @@ def test_06_a_slow_lookup_counts_towards_the_connect_timeout(way: Way) -> None:
     assert 0.9 < record.time_total < 1.5
 
 
+@starting
 def test_07_max_runtime_ends_the_run_and_unfetched_urls_have_no_row(
     server: FaultServer, tmp_path: Path
 ) -> None:
@@ -214,6 +219,7 @@ def test_07_max_runtime_ends_the_run_and_unfetched_urls_have_no_row(
     assert set(rows) <= {f"url:<{url}> size:[5]" for url in urls}
 
 
+@starting
 def test_07_the_slowest_urls_are_shown(server: FaultServer) -> None:
     """Every snapshot has the requests that have been in flight longest, with their URL and duration; the
     display shows them when nothing else completes."""
