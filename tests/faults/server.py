@@ -13,7 +13,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from types import TracebackType
@@ -154,12 +154,20 @@ class Peer:
 class FaultServer:
     """Listens on a free port of 127.0.0.1, or on a given address, from `with` to the end of it."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        scenarios: Mapping[str, Scenario] | None = None,
+    ) -> None:
+        """`scenarios`: those of this server only."""
         from tests.faults.scenarios import broken, normal, responses  # they register themselves
 
         assert responses
         assert broken
         assert normal
+        self._scenarios = SCENARIOS | dict(scenarios or {})
         self._tls = tls
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=128)
@@ -251,7 +259,7 @@ class FaultServer:
             with self._lock:
                 self.received.append(received)
             peer.keep = False
-            play = SCENARIOS.get(received.scenario)
+            play = self._scenarios.get(received.scenario)
             if play is None:
                 peer.respond(b"no such scenario", status="404 Not Found", method=method)
             else:

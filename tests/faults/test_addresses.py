@@ -22,7 +22,7 @@ from fetchpool.transports.base import Headers, HopRequest, HopResult, ResponseHe
 from fetchpool.transports.resolver import Resolver
 from tests.faults.matrix import Rows, Way, engine_for, fetch_urls, in_every_way, over_each_transport
 from tests.faults.scenarios.normal import PAGE
-from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
+from tests.faults.server import FaultServer, Peer, Received
 
 PUBLIC = "93.184.215.14"
 PRIVATE = (
@@ -208,9 +208,7 @@ SIGNS = "!$&'()*+=`{}"
 
 
 @in_every_way
-def test_59_no_host_name_affects_the_address_of_another_host(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_59_no_host_name_affects_the_address_of_another_host(way: Way) -> None:
     """A name that starts with `-` is a host like any other; `+h`, `*` and other characters that are syntax to
     libcurl are `invalid_url`. Whatever a list or a `Location` contains, other hosts are connected to at their
     own addresses."""
@@ -224,8 +222,11 @@ def test_59_no_host_name_affects_the_address_of_another_host(
         where = "127.0.0.1" if host == b"h.test" else "127.0.0.2" if host == b"-h.test" else "127.0.0.9"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where, 0))]
 
-    monkeypatch.setitem(SCENARIOS, "closing", closing)
-    with FaultServer() as server, FaultServer(host="127.0.0.2", port=server.port):
+    own = {"closing": closing}
+    with (
+        FaultServer(scenarios=own) as server,
+        FaultServer(host="127.0.0.2", port=server.port, scenarios=own),
+    ):
         odd = (
             [f"{sign}h.test" for sign in SIGNS] + [f"h{sign}.test" for sign in SIGNS] + ["*", "*.", "+", "**"]
         )

@@ -23,12 +23,13 @@ from tests.faults.matrix import (
     CURL,
     Rows,
     Way,
+    at_once,
     engine_for,
     fetch_urls,
     in_every_way,
     over_each_transport,
 )
-from tests.faults.server import SCENARIOS, FaultServer, Peer, Received
+from tests.faults.server import FaultServer, Peer, Received
 
 SECRETS = {"user": "ann:s3cret", "headers": ["X-Api-Key: t0ken", "Cookie: session=1"]}
 SECRET_NAMES = {"authorization", "x-api-key", "cookie"}
@@ -40,17 +41,13 @@ Says = Callable[[Peer, Received], None]
 
 
 @contextmanager
-def hosts_saying(monkeypatch: pytest.MonkeyPatch, *says: Says) -> Iterator[list[FaultServer]]:
+def hosts_saying(*says: Says) -> Iterator[list[FaultServer]]:
     """Servers at 127.0.0.1 and on, each with a `robots.txt` of its own."""
     with ExitStack() as stack:
-        servers = [
-            stack.enter_context(FaultServer(host=f"127.0.0.{number}")) for number in range(1, len(says) + 1)
+        yield [
+            stack.enter_context(FaultServer(host=f"127.0.0.{number}", scenarios={"robots.txt": say}))
+            for number, say in enumerate(says, 1)
         ]
-        by_port = {server.port: say for server, say in zip(servers, says, strict=True)}
-        monkeypatch.setitem(
-            SCENARIOS, "robots.txt", lambda peer, request: by_port[request.port](peer, request)
-        )
-        yield servers
 
 
 def text(content: bytes = FORBIDS, *headers: str) -> Says:
@@ -91,15 +88,13 @@ def secrets(server: FaultServer) -> set[str]:
 
 
 @in_every_way
-def test_58_secrets_are_not_sent_for_robots_txt_of_other_hosts(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_58_secrets_are_not_sent_for_robots_txt_of_other_hosts(way: Way) -> None:
     """With `-u` and `-H`: hosts of the list receive them for `robots.txt` as for pages; hosts that a page or
     a `robots.txt` redirects to receive no `Authorization`, `Cookie` or custom header, not even with a
     retry."""
     stack: list[FaultServer] = []
     sent = elsewhere(lambda: stack[2].url("moved-robots.txt"))
-    with hosts_saying(monkeypatch, none_there, failing(1), failing(1, sent)) as servers:
+    with hosts_saying(none_there, failing(1), failing(1, sent)) as servers:
         stack += servers
         first, second, third = servers
         urls = [
@@ -128,10 +123,10 @@ def fetch_from(source: IterableSource, way: Way, **settings: Any) -> list[Record
 
 
 @in_every_way
-def test_58_address_rules_apply_to_robots_txt(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+def test_58_address_rules_apply_to_robots_txt(way: Way) -> None:
     """Nothing is sent to a private host that a public page redirects to, nor with `--public-only` to any
     private host; the row is `forbidden_address`, as without `--robots`."""
-    with hosts_saying(monkeypatch, text()) as (private,):
+    with hosts_saying(text()) as (private,):
         urls = [private.url(f"ok?{number}") for number in range(3)]
         for robots in (False, True):
             sent_there = fetch_from(FromPublic(urls), way, robots=robots)
@@ -146,14 +141,13 @@ def test_58_address_rules_apply_to_robots_txt(monkeypatch: pytest.MonkeyPatch, w
 
 @over_each_transport
 @pytest.mark.parametrize("pace", [{"host_delay": "150ms"}, {"rate": "400/m"}], ids=["host-delay", "rate"])
-def test_58_redirects_and_retries_of_robots_txt_respect_the_limits(
-    monkeypatch: pytest.MonkeyPatch, way: Way, pace: Mapping[str, str]
-) -> None:
+@at_once()
+def test_58_redirects_and_retries_of_robots_txt_respect_the_limits(way: Way, pace: Mapping[str, str]) -> None:
     """`--host-delay` and `--rate` apply to every request that a server receives: the first `robots.txt`, its
     retries, each of its redirects, and the pages."""
     stack: list[FaultServer] = []
     there = elsewhere(lambda: stack[1].url("redirect-to?%2Fmoved-robots.txt"))
-    with hosts_saying(monkeypatch, failing(2, there), none_there) as servers:
+    with hosts_saying(failing(2, there), none_there) as servers:
         stack += servers
         first, second = servers
         urls = [
@@ -180,12 +174,13 @@ def test_58_redirects_and_retries_of_robots_txt_respect_the_limits(
 
 
 @over_each_transport
-def test_58_per_host_applies_to_redirected_robots_txt(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+@at_once()
+def test_58_per_host_applies_to_redirected_robots_txt(way: Way) -> None:
     """`--per-host 1` applies to a host that ten others redirect to; each of them waits for its own
     response."""
     stack: list[FaultServer] = []
     sent = elsewhere(lambda: stack[0].url("bytes-in-pieces?robots"))
-    with hosts_saying(monkeypatch, none_there, *[sent] * 4) as servers:
+    with hosts_saying(none_there, *[sent] * 4) as servers:
         stack += servers
         goal, *others = servers
         records = fetch_urls(way, [server.url("ok") for server in others], robots=True, per_host=1)
@@ -196,13 +191,12 @@ def test_58_per_host_applies_to_redirected_robots_txt(monkeypatch: pytest.Monkey
 
 
 @over_each_transport
-def test_58_an_unavailable_robots_txt_disallows_all(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+def test_58_an_unavailable_robots_txt_disallows_all(way: Way) -> None:
     """Redirects in a circle, to a dead host or to a forbidden address, or no response: the host's URLs end as
     `robots`, all of them at once, and others are fetched."""
     with (
         ports.refused() as port,
         hosts_saying(
-            monkeypatch,
             elsewhere("/robots.txt"),
             elsewhere(f"http://127.0.0.9:{port}/robots.txt"),
             elsewhere("file:///etc/passwd"),
@@ -217,16 +211,14 @@ def test_58_an_unavailable_robots_txt_disallows_all(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("way", [CURL, ASYNC], ids=str)
-def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(way: Way) -> None:
     """A `robots.txt` that can't be read disallows for a minute. For URLs that waited for it, it is not
     requested again, even if they would have been sent later than that."""
 
     def busy(peer: Peer, _: Received) -> None:
         peer.respond(b"", "Retry-After: 90", status="503 Busy")
 
-    with hosts_saying(monkeypatch, busy) as (server,):
+    with hosts_saying(busy) as (server,):
         records = fetch_urls(
             way, [server.url(f"ok?{number}") for number in range(50)], robots=True, max_runtime=10
         )
@@ -235,7 +227,7 @@ def test_58_urls_waiting_for_an_unreadable_robots_txt_end_with_it(
 
 
 @over_each_transport
-def test_58_robots_txt_is_read_whatever_it_is_written_with(monkeypatch: pytest.MonkeyPatch, way: Way) -> None:
+def test_58_robots_txt_is_read_whatever_it_is_written_with(way: Way) -> None:
     """With a byte order mark, in UTF-16, with any line ends, compressed, with many groups, with a rule of
     many stars, at the end of half a megabyte."""
     says = [
@@ -247,7 +239,7 @@ def test_58_robots_txt_is_read_whatever_it_is_written_with(monkeypatch: pytest.M
         text(b"User-agent: *\nDisallow: /c" + b"*" * 5000 + b"e$"),
         text((b"#" * 79 + b"\n") * 6550 + FORBIDS),
     ]
-    with hosts_saying(monkeypatch, *says) as servers:
+    with hosts_saying(*says) as servers:
         records = fetch_urls(
             way, [server.url(path) for server in servers for path in ("capture", "ok")], robots=True
         )
@@ -265,9 +257,7 @@ def bomb() -> bytes:
 
 
 @over_each_transport
-def test_58_no_robots_txt_takes_more_memory_or_time_than_its_half_megabyte(
-    monkeypatch: pytest.MonkeyPatch, way: Way
-) -> None:
+def test_58_no_robots_txt_takes_more_memory_or_time_than_its_half_megabyte(way: Way) -> None:
     """A bomb of 256 MiB, an endless file of a hundred megabytes, thousands of agents with thousands of rules:
     512 KiB are read, in less than 80 MB of memory, and no other host waits."""
 
@@ -283,7 +273,7 @@ def test_58_no_robots_txt_takes_more_memory_or_time_than_its_half_megabyte(
         text(agents + b"user-agent:*\ndisallow:/capture\n" + b"allow:/a\n" * 25_000),
         text(b"user-agent:*\ndisallow:/capture\n" + b"disallow:/*a*a*a*a*b$\n" * 20_000),
     ]
-    with hosts_saying(monkeypatch, *says) as servers:
+    with hosts_saying(*says) as servers:
         urls = [
             server.url(path) for server in servers for path in ("capture", "ok?aaaaaaaaaaaaaaaaaaaaaaaaa")
         ]
