@@ -19,11 +19,18 @@ from fetchpool.config.configure import configure
 from fetchpool.engine.build import build
 from fetchpool.engine.engine import Engine
 from fetchpool.engine.observers import Observer
+from fetchpool.pools import thread
+from fetchpool.pools.async_ import pool
 from fetchpool.sources.base import Source
+from fetchpool.transports.curl import transport as curl
+from fetchpool.transports.requests import transport as requests
 from fetchpool.transports.resolver import Resolver
 from tests.at_once import AtOnce, Opener
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
+
+LOADED = (fetchpool.fetch, thread, pool, curl, requests)
+"""What the first run of a process would load, and the other tests of its group would wait for."""
 
 
 class Way(NamedTuple):
