@@ -30,6 +30,7 @@ from tests.factories import record
 from tests.faults.matrix import at_once
 
 LINE_FORMATS = ["text", "jsonl", "csv"]
+waiting = at_once(demo_server=DemoServer)
 SHARED = [*LINE_FORMATS, "sqlite"]
 """What two runs may write to at once; a second one is refused by Parquet."""
 
@@ -64,7 +65,7 @@ def format(request: pytest.FixtureRequest) -> Format:
     ],
 )
 @pytest.mark.usefixtures("forked_torture")
-@at_once()
+@waiting
 def test_40_a_run_killed_at_any_moment_and_resumed_has_one_row_for_every_url(
     kills: int, name: str, executor: str
 ) -> None:
@@ -307,7 +308,7 @@ def test_43_a_failed_fsync_is_not_retried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", ["thread", "process", "async"])
-@at_once()
+@waiting
 def test_44_a_closed_pipe_does_not_affect_other_outputs(
     demo_server: DemoServer, tmp_path: Path, executor: str
 ) -> None:

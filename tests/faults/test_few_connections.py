@@ -28,6 +28,7 @@ from tests.faults.matrix import (
     over_each_transport,
 )
 
+waiting = at_once()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"
 
 
@@ -102,7 +103,7 @@ def reset(connection: socket.socket) -> None:
 
 @in_every_way
 @pytest.mark.parametrize(("most", "others"), [(1, "reset"), (2, "close"), (7, "reset")])
-@at_once()
+@waiting
 def test_66_a_host_that_accepts_few_connections_gets_fewer(most: int, others: str, way: Way) -> None:
     """If a host resets or closes all other connections, every URL is fetched with the default retries.
     Failures caused by too many connections don't count as attempts."""
@@ -114,6 +115,7 @@ def test_66_a_host_that_accepts_few_connections_gets_fewer(most: int, others: st
 
 
 @in_every_way
+@waiting
 def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way) -> None:
     """Such a host accepts a connection when the previous one is closed: idle connections would block new
     ones, and are closed."""
@@ -127,7 +129,7 @@ def test_66_a_host_that_serves_one_connection_at_a_time_is_accommodated(way: Way
 
 
 @over_each_transport
-@at_once()
+@waiting
 def test_66_the_same_holds_with_tls(way: Way, tmp_path: Path) -> None:
     """The connection breaks within the handshake."""
     authority = trustme.CA()
@@ -163,7 +165,7 @@ class NoticeRecorder(Observer):
 
 
 @pytest.mark.parametrize("resets", [0, 3])
-@at_once()
+@waiting
 def test_66_occasional_resets_slow_no_host(resets: int) -> None:
     """A page that is always reset has its retries, with no other effect. If the number of connections is
     reduced, a message says so."""

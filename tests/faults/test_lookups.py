@@ -20,6 +20,7 @@ from fetchpool.transports.resolver import Resolver
 from tests.faults.matrix import Rows, Way, at_once, engine_for, in_every_way
 from tests.faults.server import FaultServer
 
+waiting = at_once()
 HERE = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
 
 
@@ -38,7 +39,7 @@ class AwayAtFirst:
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_63_a_name_server_that_is_briefly_unavailable_costs_no_url(server: FaultServer, way: Way) -> None:
     """If it says "try again" (EAI_AGAIN), it is asked again after half a second and another second, while the
     URLs of its hosts wait. This does not count as an attempt, and works without retries."""
@@ -67,7 +68,7 @@ def test_63_each_retry_asks_the_name_server_again(server: FaultServer, way: Way)
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_63_unresolvable_names_do_not_starve_others(server: FaultServer, way: Way) -> None:
     """If more lookups hang than may run at once, for longer than their timeout, other names are looked up
     later, with their full timeout."""

@@ -62,11 +62,14 @@ def opened() -> contextlib.closing[Held]:
     return contextlib.closing(Held())
 
 
+waiting = at_once(held=opened)
+
+
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC, PROCESS], ids=str)
 @pytest.mark.parametrize(
     "limit", [("--read-timeout", "1s"), ("--max-time", "1.5s")], ids=lambda each: each[0]
 )
-@at_once(held=opened)
+@waiting
 def test_74_a_stopped_process_group_causes_no_timeout(
     held: Held, tmp_path: Path, way: Way, limit: tuple[str, str]
 ) -> None:
@@ -106,7 +109,7 @@ print(rows)
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
-@at_once(held=opened)
+@waiting
 def test_74_a_program_that_holds_the_interpreter_causes_no_timeout(held: Held, way: Way) -> None:
     """The servers have responded meanwhile."""
     held.release.set()
@@ -137,7 +140,7 @@ with fetchpool.Pool(executor=sys.argv[1], transport=sys.argv[2], workers=2, max_
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
-@at_once(held=opened)
+@waiting
 def test_74_limits_are_as_long_after_lost_time_as_before(held: Held, way: Way) -> None:
     urls = [f"http://127.0.0.1:{held.port}/{n}" for n in range(2)]
     done = runner.run(

@@ -22,6 +22,8 @@ from tests.faults.matrix import at_once
 from tests.faults.scenarios.normal import PAGE
 from tests.faults.server import FaultServer
 
+waiting = at_once()
+
 
 def list_of(directory: Path, *urls: str) -> None:
     (directory / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
@@ -46,7 +48,7 @@ def test_44_a_reader_that_closes_standard_output_early_is_not_a_failure(
 
 @pytest.mark.parametrize("executor", ["thread", "process"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@at_once()
+@waiting
 def test_45_the_first_signal_lets_requests_in_flight_complete(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
@@ -66,6 +68,7 @@ def test_45_the_first_signal_lets_requests_in_flight_complete(
     assert all(row.endswith("> error:[timeout_total]") for row in rows)
 
 
+@waiting
 def test_45_the_second_signal_aborts_and_all_rows_are_complete(server: FaultServer, tmp_path: Path) -> None:
     """Requests in flight are aborted without a row; every row in the file is complete."""
     list_of(tmp_path, server.url("ok"), *(server.url(f"trickle?{number}") for number in range(50)))
@@ -120,6 +123,7 @@ def test_46_a_worker_process_that_is_killed_or_stopped_loses_no_row_and_doubles_
 
 
 @pytest.mark.parametrize("soft", [64, 256])
+@waiting
 def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
     server: FaultServer, tmp_path: Path, soft: int
 ) -> None:
@@ -133,6 +137,7 @@ def test_47_the_soft_limit_of_open_files_is_raised_at_the_start(
 
 
 @pytest.mark.parametrize(("executor", "limit"), [("thread", 200), ("process", 45), ("async", 60)])
+@waiting
 def test_47_if_it_cannot_be_raised_there_are_fewer_workers_and_a_warning(
     server: FaultServer, tmp_path: Path, executor: str, limit: int
 ) -> None:
@@ -288,6 +293,7 @@ for row in sorted(rows, key=lambda row: row.urlnum):
 
 
 @pytest.mark.parametrize("transport", ["curl", "requests"])
+@waiting
 def test_48_a_clock_that_jumps_changes_no_timing(server: FaultServer, transport: str) -> None:
     """Timeouts, delays and measured times use a monotonic clock."""
     urls = [server.url(path) for path in ("bytes-in-pieces", "trickle", "empty-at-first?jump")]

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -44,14 +46,22 @@ def forks(response):
     return {}
 """
 EXECUTORS = ["thread", "process", "async"]
-RELEASE = threading.Event()
+RELEASES: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+"""By the server whose pages `stays` has, each by its URL."""
 SOON = 12.0
 """Seconds that an ending may take: a deadline of 1 s, and a busy machine."""
+
+waiting, stopped, staying = at_once(), at_once(), at_once()
+"""Three groups, so that only a dozen processes start at the same time."""
+
+
+def release_of(url: str) -> threading.Event:
+    return RELEASES[urlsplit(url).netloc]
 
 
 def stays(response: fetchpool.Response) -> dict[str, Any]:
     if "stay" in response.url:
-        RELEASE.wait(60)
+        release_of(response.url).wait(60)
     return {}
 
 
@@ -119,23 +129,23 @@ def await_pages(server: FaultServer, number: int) -> None:
 
 
 @in_every_way
+@staying
 def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
     server: FaultServer, way: Way
 ) -> None:
     """It times out after `--parse-timeout`; its row is `parse`, with a message. A process is killed for it, a
     thread is abandoned."""
-    RELEASE.clear()
     urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
     try:
         records = fetch_urls(way, urls, parse=f"{__name__}:stays", parse_timeout="500ms")
     finally:
-        RELEASE.set()
+        release_of(server.url("")).set()
     assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
     assert records[3].errormsg == f"{__name__}:stays did not return within 0.5 s"
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-@at_once()
+@waiting
 def test_70_by_default_a_parser_has_as_much_time_as_a_fetch(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
@@ -154,7 +164,7 @@ def test_70_by_default_a_parser_has_as_much_time_as_a_fetch(
 @pytest.mark.parametrize(
     ("number", "times", "code"), [(signal.SIGINT, 1, 130), (signal.SIGTERM, 1, 143), (signal.SIGINT, 2, 130)]
 )
-@at_once()
+@stopped
 def test_70_a_stopped_run_does_not_wait_longer_for_a_parser(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, times: int, code: int
 ) -> None:
@@ -172,7 +182,7 @@ def test_70_a_stopped_run_does_not_wait_longer_for_a_parser(
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-@at_once()
+@waiting
 def test_70_max_runtime_ends_a_run_despite_a_parser(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
@@ -186,17 +196,17 @@ def test_70_max_runtime_ends_a_run_despite_a_parser(
 @in_every_way
 def test_70_a_loop_over_records_can_be_left_while_a_parser_runs(server: FaultServer, way: Way) -> None:
     """Whatever its timeout."""
-    RELEASE.clear()
     urls = [server.url("ok"), server.url("ok?stay"), server.url("ok?stay2")]
     settings: dict[str, Any] = {"parse": f"{__name__}:stays", "parse_timeout": 0, "transport": way.transport}
     records = fetchpool.fetch(urls, executor=way.executor, workers=3, **settings)
     assert next(records).error is None
     began = time.monotonic()
     records.close()
-    RELEASE.set()
+    release_of(server.url("")).set()
     assert time.monotonic() - began < SOON
 
 
+@staying
 def test_70_a_parser_that_blocks_the_interpreter_is_killed_with_its_process(server: FaultServer) -> None:
     """A regular expression with catastrophic backtracking lets no other thread run, and no signal be
     handled."""
@@ -207,7 +217,7 @@ def test_70_a_parser_that_blocks_the_interpreter_is_killed_with_its_process(serv
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends them there")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-@at_once()
+@stopped
 def test_70_such_a_process_does_not_outlive_its_parent(
     server: FaultServer, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -241,6 +251,7 @@ def members(group: int) -> list[str]:
 
 @pytest.mark.parametrize("parser", ["beats", "forks"])
 @pytest.mark.parametrize("executor", EXECUTORS)
+@waiting
 def test_70_threads_and_children_of_a_parser_do_not_block_the_run(
     server: FaultServer, tmp_path: Path, executor: str, parser: str
 ) -> None:

@@ -32,6 +32,8 @@ def opened() -> Iterator[list[FaultServer]]:
 
 
 waiting = at_once(hosts=opened)
+short = at_once(hosts=opened)
+"""Those of two seconds, which others would disturb."""
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def assert_paced(times: Sequence[float], spacing: float) -> None:
 
 
 @over_each_transport
-@at_once(hosts=opened)
+@short
 def test_49_a_throttled_host_backs_off_and_no_worker_sleeps(hosts: list[FaultServer], way: Way) -> None:
     """429 or 503 with `Retry-After` in seconds, as a date, negative, huge (capped by `--retry-after-max`) or
     invalid (like none: a growing delay): the *host* gets no request for that long, and even a single
@@ -190,7 +192,7 @@ def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultSer
 
 
 @pytest.mark.parametrize("way", [CURL, REQUESTS, ASYNC], ids=str)
-@at_once(hosts=opened)
+@short
 def test_52_a_list_sorted_by_host_starves_no_other_host(hosts: list[FaultServer], way: Way) -> None:
     """Hosts take turns: a slow one with many URLs at the top of the list uses at most its share of the
     workers, and the following hosts are fetched immediately."""
@@ -217,7 +219,7 @@ def test_52_a_list_sorted_by_host_is_spread_over_its_hosts(
 
 
 @over_each_transport
-@at_once(hosts=opened)
+@short
 def test_53_robots_txt_is_fetched_once_per_host_and_obeyed(hosts: list[FaultServer], way: Way) -> None:
     """With `--robots`: requested once, before the host's first URL, with the real user agent; disallowed URLs
     end in `robots` rows and are not sent, not even after a redirect; `Crawl-delay` is respected. A 404 allows

@@ -30,6 +30,7 @@ from tests.faults.matrix import at_once
 from tests.faults.server import FaultServer
 
 EXECUTORS = ["thread", "process", "async"]
+waiting = at_once()
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 
@@ -76,7 +77,7 @@ def one_line(run: subprocess.Popen[bytes]) -> str:
 @LINUX
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@at_once()
+@waiting
 def test_71_a_signal_to_the_process_group_is_handled_by_the_parent(
     server: FaultServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
@@ -169,6 +170,7 @@ def test_71_an_interrupt_before_the_starting_thread_is_known_leaves_no_process(
 
 
 @LINUX
+@waiting
 def test_46_a_stopped_fork_server_does_not_hold_up_the_run(server: FaultServer, tmp_path: Path) -> None:
     """SIGSTOP to all processes but the parent: within three seconds workers are killed, and the fork server
     is continued."""

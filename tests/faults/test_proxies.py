@@ -28,6 +28,8 @@ from tests.measured import measured
 TARGET = "https://203.0.113.7/"
 """An address that no client reaches: the proxy refuses."""
 
+waiting = at_once()
+
 
 def attempt(way: Way, url: str, proxy: str) -> Outcome:
     """One, without the check that asks for a library which this does not need."""
@@ -97,7 +99,7 @@ def test_65_a_socks_error_is_reported(way: Way, reply: str, words: str, passes: 
 
 
 @over_each_transport
-@at_once()
+@waiting
 def test_65_a_socks_proxy_is_given_the_next_address_when_it_cannot_reach_one(
     way: Way, server: FaultServer
 ) -> None:
@@ -154,7 +156,7 @@ def test_65_an_unreachable_proxy_is_reported_in_the_same_words(way: Way) -> None
 
 
 @in_every_way
-@at_once()
+@waiting
 def test_65_a_restarting_proxy_costs_no_url(way: Way) -> None:
     """The run waits, and tries one request at a time until the proxy works again, instead of turning the list
     into failed rows."""
@@ -194,7 +196,7 @@ sys.exit(main())
 
 
 @over_each_transport
-@at_once()
+@waiting
 @measured
 def test_65_a_proxy_that_stays_down_ends_the_run(way: Way, tmp_path: Path) -> None:
     """The run pauses, then abandons the proxy, and every URL has a row that says so; the exit code is that of

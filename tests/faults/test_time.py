@@ -36,7 +36,7 @@ READ_TIMEOUT = 0.75
 
 waiting = at_once()
 starting = at_once()
-"""Those that measure the time of a start, too: one at a time starts in a process, and processes take longer."""
+"""Tests that measure the start, too. A process starts one run at a time, and with worker processes slowly."""
 
 
 def assert_all_end_at_max_time(server: FaultServer, way: Way, faults: Sequence[str]) -> dict[str, Record]:
