@@ -10,17 +10,18 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.progress.display import MOST_LINES
+from tests.at_once import AtOnce
 from tests.cli.runner import FETCHPOOL, Terminal
 from tests.cli.test_interrupt import full_pipe
 
 SHELL = ("bash", "--norc", "--noprofile", "--noediting", "-i")
 HANGS = "/delay/60000"
+waiting = AtOnce(server=DemoServer)
 
 
 def write_list(server: DemoServer, directory: Path, *paths: str) -> Path:
-    """Write a list of these pages, which no other test asks for."""
     path = directory / "urls.txt"
-    path.write_text("\n".join(server.url(f"{each}?{directory.name}{n}") for n, each in enumerate(paths)))
+    path.write_text("\n".join(server.url(f"{each}?{n}") for n, each in enumerate(paths)))
     return path
 
 
@@ -30,8 +31,9 @@ def display(terminal: Terminal) -> list[str]:
     return lines[next(number for number, line in enumerate(lines) if " %" in line) :]
 
 
-def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServer, tmp_path: Path) -> None:
-    path = write_list(demo_server, tmp_path, "/status/404", *["/delay/60"] * 1500)
+@waiting
+def test_keys_steer_a_run_whose_list_is_on_standard_input(server: DemoServer, tmp_path: Path) -> None:
+    path = write_list(server, tmp_path, "/status/404", *["/delay/60"] * 1500)
     arguments = ["-w", "4", "--max-workers", "40", "--per-host", "0"]
     with path.open("rb") as urls, Terminal(arguments, tmp_path, stdin=urls.fileno()) as terminal:
         terminal.wait_to_show("4 in flight", "p pause", "? keys")
@@ -43,12 +45,12 @@ def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServe
         assert len(display(terminal)) <= MOST_LINES
         terminal.press("p")
         terminal.wait_to_show("paused by a key", "paused  ", "p resume")
-        requests = demo_server.requests
+        requests = server.requests
         terminal.press("?")
         terminal.wait_to_show("pause, resume", "again: resume")
         terminal.press("?\x1b[A\x1bOPd")  # an arrow and F1 are no keys
         terminal.wait_to_show("d details")
-        assert demo_server.requests == requests
+        assert server.requests == requests
         terminal.press("p")
         terminal.wait_to_show("resumed by a key", "p pause")
         terminal.press("+")
@@ -56,7 +58,7 @@ def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServe
         terminal.press("s")
         assert terminal.wait() == 5
         assert "stopped by a key after" in terminal.words
-        assert requests < demo_server.requests
+        assert requests < server.requests
         assert terminal.settings == terminal.settings_before
     assert 4 < len((tmp_path / "sizes.txt").read_text().splitlines()) < 1500
 
@@ -75,8 +77,9 @@ def test_keys_steer_a_run_whose_list_is_on_standard_input(demo_server: DemoServe
     ],
     ids=["fine", "failed", "output", "key", "interrupt", "second", "term", "hangup"],
 )
+@waiting
 def test_every_end_leaves_the_terminal_as_it_was(
-    demo_server: DemoServer,
+    server: DemoServer,
     tmp_path: Path,
     paths: list[str],
     options: list[str],
@@ -84,7 +87,7 @@ def test_every_end_leaves_the_terminal_as_it_was(
     number: signal.Signals | None,
     code: int,
 ) -> None:
-    write_list(demo_server, tmp_path, *paths)
+    write_list(server, tmp_path, *paths)
     with Terminal(["urls.txt", *options], tmp_path) as terminal:
         terminal.wait_to_show("p pause")
         assert terminal.reads_keys
@@ -99,8 +102,9 @@ def test_every_end_leaves_the_terminal_as_it_was(
         assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l"), "the cursor is back"
 
 
-def test_an_exit_at_once_leaves_the_terminal_as_it_was(demo_server: DemoServer, tmp_path: Path) -> None:
-    write_list(demo_server, tmp_path, "/delay/900", HANGS)
+@waiting
+def test_an_exit_at_once_leaves_the_terminal_as_it_was(server: DemoServer, tmp_path: Path) -> None:
+    write_list(server, tmp_path, "/delay/900", HANGS)
     with (
         full_pipe() as pipe,
         Terminal(["urls.txt", "-o", "-", "--progress", "bar"], tmp_path, stdout=pipe) as terminal,
@@ -115,10 +119,9 @@ def test_an_exit_at_once_leaves_the_terminal_as_it_was(demo_server: DemoServer, 
         assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l"), "the cursor is back"
 
 
-def test_a_shell_moves_a_run_between_background_and_foreground(
-    demo_server: DemoServer, tmp_path: Path
-) -> None:
-    write_list(demo_server, tmp_path, *["/delay/200"] * 300)
+@waiting
+def test_a_shell_moves_a_run_between_background_and_foreground(server: DemoServer, tmp_path: Path) -> None:
+    write_list(server, tmp_path, *["/delay/200"] * 300)
     with Terminal([], tmp_path, command=SHELL) as terminal:
         terminal.press(f"{' '.join(FETCHPOOL)} urls.txt -w 1 &\n")
         terminal.wait_to_show("1 in flight")
@@ -147,8 +150,9 @@ def test_a_shell_moves_a_run_between_background_and_foreground(
         assert terminal.settings == terminal.settings_before
 
 
-def test_the_display_fits_twenty_columns(demo_server: DemoServer, tmp_path: Path) -> None:
-    write_list(demo_server, tmp_path, "/status/404", *["/delay/100"] * 300)
+@waiting
+def test_the_display_fits_twenty_columns(server: DemoServer, tmp_path: Path) -> None:
+    write_list(server, tmp_path, "/status/404", *["/delay/100"] * 300)
     with Terminal(["urls.txt", "-w", "2"], tmp_path, columns=20) as terminal:
         terminal.wait_to_show("? keys")
         terminal.press("d")
@@ -162,8 +166,9 @@ def test_the_display_fits_twenty_columns(demo_server: DemoServer, tmp_path: Path
         assert terminal.wait() == 5
 
 
-def test_without_keys_the_terminal_keeps_its_settings(demo_server: DemoServer, tmp_path: Path) -> None:
-    write_list(demo_server, tmp_path, *["/delay/200"] * 5)
+@waiting
+def test_without_keys_the_terminal_keeps_its_settings(server: DemoServer, tmp_path: Path) -> None:
+    write_list(server, tmp_path, *["/delay/200"] * 5)
     with Terminal(["urls.txt", "-w", "1", "--no-keys"], tmp_path) as terminal:
         terminal.wait_to_show("1 in flight")
         assert terminal.settings == terminal.settings_before
@@ -172,9 +177,10 @@ def test_without_keys_the_terminal_keeps_its_settings(demo_server: DemoServer, t
         assert "p pause" not in terminal.words
 
 
-def test_a_list_that_is_typed_in_is_no_row_of_keys(demo_server: DemoServer, tmp_path: Path) -> None:
+@waiting
+def test_a_list_that_is_typed_in_is_no_row_of_keys(server: DemoServer, tmp_path: Path) -> None:
     with Terminal(["-"], tmp_path) as terminal:
-        terminal.press(f"{demo_server.url('/delay/900?typed')}\n")
+        terminal.press(f"{server.url('/delay/900?typed')}\n")
         terminal.wait_to_show("1 in flight")
         assert terminal.settings == terminal.settings_before
         terminal.press("\x04")
