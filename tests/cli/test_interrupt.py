@@ -15,10 +15,12 @@ import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.choices import LOCAL_EXECUTORS
+from tests.at_once import AtOnce
 from tests.cli.runner import PATIENCE, Terminal, environment, start
 
 HANGS = 60_000
 """Milliseconds: longer than any test may take, so that what ends sooner was ended."""
+waiting = AtOnce(server=DemoServer)
 
 
 @contextmanager
@@ -65,11 +67,12 @@ def rows(path: Path) -> list[str]:
     ("executor", "number", "code"),
     [*((executor, signal.SIGINT, 130) for executor in LOCAL_EXECUTORS), ("thread", signal.SIGTERM, 143)],
 )
+@waiting
 def test_the_first_signal_lets_requests_in_flight_complete(
-    demo_server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
+    server: DemoServer, tmp_path: Path, executor: str, number: signal.Signals, code: int
 ) -> None:
-    slow = [demo_server.url(f"/delay/300?{executor}{code}{place}") for place in range(200)]
-    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+    slow = [server.url(f"/delay/300?{executor}{code}{place}") for place in range(200)]
+    (tmp_path / "urls.txt").write_text("\n".join([server.url("/bytes/1"), *slow]))
     with running(
         "urls.txt", "-w", "4", "--executor", executor, "-o", "-", "-o", "sizes.txt", cwd=tmp_path
     ) as process:
@@ -85,11 +88,12 @@ def test_the_first_signal_lets_requests_in_flight_complete(
 
 
 @pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
+@waiting
 def test_the_second_signal_ends_at_once_and_all_rows_are_complete(
-    demo_server: DemoServer, tmp_path: Path, executor: str
+    server: DemoServer, tmp_path: Path, executor: str
 ) -> None:
-    slow = [demo_server.url(f"/delay/{HANGS}?{executor}{place}") for place in range(20)]
-    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+    slow = [server.url(f"/delay/{HANGS}?{executor}{place}") for place in range(20)]
+    (tmp_path / "urls.txt").write_text("\n".join([server.url("/bytes/1"), *slow]))
     arguments = ("urls.txt", "-w", "4", "--executor", executor, "-o", "-", "-o", "sizes.txt", "--no-progress")
     with running(*arguments, cwd=tmp_path) as process:
         assert "/bytes/1>" in wait_for_row(process)
@@ -100,15 +104,14 @@ def test_the_second_signal_ends_at_once_and_all_rows_are_complete(
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert rows(tmp_path / "sizes.txt") == [f"url:<{demo_server.url('/bytes/1')}> size:[1]"]
+    assert rows(tmp_path / "sizes.txt") == [f"url:<{server.url('/bytes/1')}> size:[1]"]
     assert b"Traceback" not in stderr
     assert b"interrupted after" in stderr
 
 
-def test_a_run_that_is_stuck_in_its_own_output_can_still_be_ended(
-    demo_server: DemoServer, tmp_path: Path
-) -> None:
-    (tmp_path / "urls.txt").write_text("".join(f"{demo_server.url('/bytes/1')}?{n}\n" for n in range(20_000)))
+@waiting
+def test_a_run_that_is_stuck_in_its_own_output_can_still_be_ended(server: DemoServer, tmp_path: Path) -> None:
+    (tmp_path / "urls.txt").write_text("".join(f"{server.url('/bytes/1')}?{n}\n" for n in range(20_000)))
     sizes = tmp_path / "sizes.txt"
     with (
         full_pipe() as pipe,
@@ -126,9 +129,10 @@ def test_a_run_that_is_stuck_in_its_own_output_can_still_be_ended(
         assert 3 <= presses <= 6  # more than 3 where two were taken for one; 9 if the third did nothing
 
 
-def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(demo_server: DemoServer, tmp_path: Path) -> None:
-    slow = [demo_server.url(f"/delay/{HANGS}?terminal{place}") for place in range(20)]
-    (tmp_path / "urls.txt").write_text("\n".join([demo_server.url("/bytes/1"), *slow]))
+@waiting
+def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(server: DemoServer, tmp_path: Path) -> None:
+    slow = [server.url(f"/delay/{HANGS}?terminal{place}") for place in range(20)]
+    (tmp_path / "urls.txt").write_text("\n".join([server.url("/bytes/1"), *slow]))
     with Terminal(["urls.txt", "-w", "4"], tmp_path) as terminal:
         terminal.wait_for("4 in flight")
         terminal.press("\x03")
@@ -142,10 +146,11 @@ def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(demo_server: DemoServer, tmp_p
     assert len(rows(tmp_path / "sizes.txt")) == 1
 
 
+@waiting
 def test_an_interrupt_that_is_ignored_from_the_start_stays_ignored(
-    demo_server: DemoServer, tmp_path: Path
+    server: DemoServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "urls.txt").write_text("\n".join(demo_server.url(f"/delay/300?ignored{n}") for n in range(4)))
+    (tmp_path / "urls.txt").write_text("\n".join(server.url(f"/delay/300?ignored{n}") for n in range(4)))
     script = f"trap '' INT; exec {sys.executable} -m fetchpool urls.txt -w 2 -o -"
     process = subprocess.Popen(
         ["/bin/sh", "-c", script],
