@@ -32,11 +32,14 @@ def running() -> AbstractContextManager[GaugedServer]:
     return serving(GaugedServer())
 
 
+abandoning, waiting = AtOnce(server=running), AtOnce(server=running)
+
+
 def parsing(way: tuple[str, ...], parser: str, workers: int, **options: object) -> Pool:
     return opened(way, workers, parse=(f"{parsers.__name__}:{parser}",), **options)
 
 
-@AtOnce(server=running)
+@abandoning
 def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way, server):
     pool = parsing(way, "stays", 2, parse_timeout=0.5)
     futures = submit(pool, server, "/stay", *(f"/{number}" for number in range(10)), "/stay/too", "/last")
@@ -57,7 +60,7 @@ def test_a_parser_that_does_not_return_is_abandoned_and_all_others_continue(way,
         assert {outcome.size_delivered for outcome in late} == {10}
 
 
-@AtOnce(server=running)
+@abandoning
 def test_every_worker_may_be_held_by_one_that_does_not_return(way, server):
     pool = parsing(way, "stays", 2, parse_timeout=0.5)
     futures = submit(pool, server, *(f"/stay/{number}" for number in range(6)), "/last")
@@ -80,6 +83,7 @@ def test_an_abort_does_not_wait_for_a_parser(way, server, limit):
             assert future.result().error == "aborted"
 
 
+@waiting
 def test_a_slow_parser_delays_no_other_page(way, server):
     pool = parsing(way, "stays", 3, parse_timeout=60.0)
     slow, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(20)))
@@ -114,6 +118,7 @@ def test_a_pool_that_is_shut_down_leaves_no_parsers_thread(way, server):
             assert not thread.is_alive()
 
 
+@waiting
 def test_a_parsers_own_thread_does_not_keep_a_pool_from_its_end(way, server):
     pool = parsing(way, "starts_a_thread", 2)
     futures = submit(pool, server, *(f"/{number}" for number in range(6)))
@@ -128,6 +133,7 @@ in_processes = pytest.mark.parametrize("way", PROCESSES, ids="-".join)
 
 
 @in_processes
+@waiting
 def test_a_parser_that_holds_the_interpreter_is_killed_and_the_other_requests_of_its_process_run_again(
     way, server
 ):
@@ -141,8 +147,9 @@ def test_a_parser_that_holds_the_interpreter_is_killed_and_the_other_requests_of
 
 @in_processes
 @pytest.mark.parametrize("abort", [True, False])
+@waiting
 def test_no_ending_waits_for_a_parser_that_holds_the_interpreter(way, server, abort):
-    pool = parsing(way, "computes", 2, parse_timeout=None if abort else 0.5)
+    pool = parsing(way, "block", 2, parse_timeout=None if abort else 0.5)
     futures = submit(pool, server, "/stay", "/stay")
     while len(server.asked) < 2:
         threading.Event().wait(0.01)
@@ -173,9 +180,10 @@ def test_programs_that_a_parser_starts_receive_signals_as_usual(way, server):
 
 
 @pytest.mark.parametrize("way", IN_PROCESS, ids="-".join)
+@waiting
 def test_parsers_that_wait_have_threads_enough(way, server):
     """Twenty pages whose parsers wait for something, which comes once all of them do."""
-    barrier = parsers.BARRIERS["twenty"] = threading.Barrier(20)
+    barrier = parsers.BARRIERS[server.server_port] = threading.Barrier(20)
     pool = parsing(way, "meets", 20, parse_timeout=15.0)
     futures = submit(pool, server, *(f"/{number}" for number in range(20)))
     assert [future.result(30).error for future in futures] == [None] * 20
@@ -183,7 +191,7 @@ def test_parsers_that_wait_have_threads_enough(way, server):
     pool.shutdown()
 
 
-@AtOnce(server=running)
+@abandoning
 def test_a_page_whose_parser_was_abandoned_is_requested_once(way, server: GaugedServer):
     pool = parsing(way, "stays", 1, parse_timeout=0.3)
     (future,) = submit(pool, server, "/stay")

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,13 +94,19 @@ def test_a_stopped_process_holds_up_no_other_and_is_replaced(server: GaugedServe
 
 
 @pytest.mark.parametrize("way", [ASYNC, PROCESS], ids=str)
-def test_other_pages_have_their_rows_while_a_parser_computes(server: GaugedServer, way: Way) -> None:
+@waiting
+def test_other_pages_have_their_rows_while_a_parser_computes(
+    server: GaugedServer, way: Way, tmp_path: Path
+) -> None:
     """Neither does one wait for it, nor does one time out."""
-    urls = [server.url("/compute"), *(server.url(f"/{number}") for number in range(120))]
+    others_are_here = tmp_path / "others"
+    urls = [server.url(f"/compute?{others_are_here}"), *(server.url(f"/{number}") for number in range(120))]
     settings: dict[str, Any] = {"max_time": 2, "retry": 0, "per_host": 0, "workers": 10, "parse_timeout": 30}
     errors = []
     for record in fetchpool.fetch(urls, executor=way.executor, parse=f"{PARSERS}:compute", **settings):
         errors.append((record.url == urls[0], record.error))
+        if len(errors) == 120:
+            others_are_here.touch()
     assert errors == [(False, None)] * 120 + [(True, None)]
 
 
@@ -108,12 +115,12 @@ def test_what_a_blocked_process_holds_runs_elsewhere_before_its_parser_is_ended(
     server: GaugedServer,
 ) -> None:
     """The parser holds the interpreter lock: after two seconds its process gets no more requests."""
-    pool = opened(("process", "curl"), 8, parse=(f"{PARSERS}:block",), parse_timeout=8.0)
+    pool = opened(("process", "curl"), 8, parse=(f"{PARSERS}:block",), parse_timeout=6.0)
     stay, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(100)))
     assert ended(others) == ["fetched"] * 100
     assert not stay.done()
     assert stay.result(15).error == "parse"
-    assert stay.result().errormsg == f"{PARSERS}:block did not return within 8 s"
+    assert stay.result().errormsg == f"{PARSERS}:block did not return within 6 s"
     pool.shutdown()
 
 
