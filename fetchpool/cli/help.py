@@ -46,6 +46,7 @@ class GroupedHelp(TyperCommand):
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.listed(ctx):
             groups.setdefault(_heading(param), []).append((_names(param), _meaning(param)))
+        groups[OTHER] = groups.pop(OTHER, [])  # the last one
         for heading, rows in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)

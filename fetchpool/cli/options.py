@@ -20,6 +20,8 @@ from fetchpool.model.version import version_line
 from fetchpool.progress import color
 
 GROUP_OF = {option.name: group for group, options in GROUPED.items() for option in options}
+OWN = "Options"
+"""The group of options that only one command has."""
 OTHER = "Other"
 _FLAGS = {flag for option in OPTIONS.values() for flag in option.flags}
 
@@ -64,7 +66,7 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
         *_declarations(option),
         metavar=option.metavar or None,
         help=help or option.help,
-        rich_help_panel=GROUP_OF.get(option.name, OTHER),
+        rich_help_panel=GROUP_OF.get(option.name, OWN),
         **more,
     )
     return _parameter(flag_name(option), kind, info, value)

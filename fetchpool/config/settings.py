@@ -209,8 +209,8 @@ class FetchSettings(PoolSettings, total=False):
     retry_max_time: float | str | None
     """Start no retry later than TIME after the URL's first attempt; 0 is no limit. (default: 0)"""
     cookie_jar: str | PathLike[str] | None
-    """Share the cookies that servers set among all URLs, and write them to FILE at the end. By default, a
-    cookie is only sent while following the redirects of the URL that received it."""
+    """Share cookies from servers among all URLs, and write them to FILE at the end. By default, a cookie is
+    only sent while following the redirects of the URL that received it."""
     progress: bool | Callable[[Any], object]
     """Show the progress on standard error or in the notebook. A function is called with a snapshot a few
     times a second, and at the end with the totals."""

@@ -61,7 +61,7 @@ OPTIONS: tuple[Option, ...] = (
         "cookie_jar",
         "-c --cookie-jar FILE",
         types.COOKIE_JAR,
-        "Share the cookies that servers set among all URLs, and write them to FILE at the end. By default, "
+        "Share cookies from servers among all URLs, and write them to FILE at the end. By default, "
         "a cookie is only sent while following the redirects of the URL that received it.",
     ),
     Option("referer", "-e --referer URL", types.REFERER, "Referer header to send.", Scope.POOL),
