@@ -73,7 +73,7 @@ async def read_ahead(
     submitted: deque[asyncio.Task[Record]] = deque()
     iterator = aiter(urls) if isinstance(urls, AsyncIterable) else iter(urls)
     element: asyncio.Task[Any] | None = None
-    """The element that is waited for."""
+    """The element that is being read."""
     is_over = False
     try:
         while True:

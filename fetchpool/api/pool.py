@@ -14,7 +14,7 @@ from typing import Unpack
 
 from fetchpool.api.arguments import run_config
 from fetchpool.api.keywords import in_keywords
-from fetchpool.api.run import OF_THE_PARENT
+from fetchpool.api.run import NOT_IN_CHILD
 from fetchpool.config import validate
 from fetchpool.config.describe import docstring
 from fetchpool.config.option import Scope
@@ -74,7 +74,7 @@ class Pool:
         if not isinstance(url, str):
             raise TypeError(f"submit(): expected a URL as str, got {type(url).__name__}")
         if self._generation != forks.generation:
-            raise PoolClosedError(OF_THE_PARENT.format("pool"))
+            raise PoolClosedError(NOT_IN_CHILD.format("pool"))
         return self._pool.submit(url_parser.request(next(self._urlnums), url.strip()))
 
     def map(self, urls: Iterable[str]) -> Iterator[Record]:

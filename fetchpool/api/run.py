@@ -29,7 +29,7 @@ from fetchpool.runtime.exit_hooks import at_exit
 from fetchpool.sources.base import Source
 from fetchpool.sources.iterable import IterableSource
 
-OF_THE_PARENT = "this {} belongs to the parent process of this fork; create another one"
+NOT_IN_CHILD = "this {} belongs to the parent process of this fork; create another one"
 
 
 def fetch(
@@ -45,9 +45,9 @@ def fetch(
     Lazy on both sides: `urls` is read as workers become free, and the run pauses while the caller processes a
     record and the workers have nothing more to do. A list or another collection is read in the caller's
     thread, any other iterable in a thread of its own, so that it may block, even until the caller continues.
-    Leaving the loop early cancels the requests in flight and closes everything; an iterable that blocks for
-    ever is abandoned, in a daemon thread. The iterator's `pause()`, `resume()`, `resize()` and `stop()` steer
-    the run, from any thread.
+    Leaving the loop early cancels the requests in flight and closes everything; an iterable that blocks
+    forever is abandoned, in a daemon thread. The iterator's `pause()`, `resume()`, `resize()` and `stop()`
+    steer the run, from any thread.
 
     Raises `UsageError` for an invalid option. The failure of a URL is in its row.
     """
@@ -93,7 +93,7 @@ class Run:
         """Let the run continue until the next event, and return the rows that are final. Raises
         `PoolClosedError` in a forked child."""
         if self._generation != forks.generation:
-            raise PoolClosedError(OF_THE_PARENT.format("run"))
+            raise PoolClosedError(NOT_IN_CHILD.format("run"))
         with in_keywords():
             self._engine.step()
             records = self._collected.take()

@@ -26,8 +26,8 @@ LOCAL = re.compile(r"local(?::(\d+))?")
 MAX_LOCAL = 256
 SCHEMES = ("tcp://", "tls://")
 NEEDS_DASK = "--executor cluster: needs Dask; pip install 'fetchpool[cluster]'"
-WHICH = "--executor cluster requires --cluster: tcp://HOST:PORT, a scheduler file, or local"
-EACH = 100
+NEEDS_ADDRESS = "--executor cluster requires --cluster: tcp://HOST:PORT, a scheduler file, or local"
+PER_WORKER = 100
 """Concurrent fetches for each worker that is present at the start, unless the user sets their number."""
 
 
@@ -50,7 +50,7 @@ def check_cluster(label: str, value: Any) -> Any:
         value = os.fspath(value)
     if isinstance(value, str):
         if not value:
-            raise UsageError(WHICH)
+            raise UsageError(NEEDS_ADDRESS)
         return value
     if hasattr(value, "scheduler_info") and hasattr(value, "scheduler"):
         return value
@@ -68,7 +68,7 @@ def cluster_target(values: Mapping[str, Any], environment: Mapping[str, str]) ->
     if given is None:
         given = environment.get("DASK_SCHEDULER_ADDRESS") or _configured_address()
         if not given:
-            raise UsageError(WHICH)
+            raise UsageError(NEEDS_ADDRESS)
     if not isinstance(given, str):
         scheduler = getattr(given, "scheduler", None)
         address = getattr(given, "scheduler_address", None) or getattr(scheduler, "address", "")

@@ -49,7 +49,7 @@ def _single(where: str, option: Option, value: object) -> str:
 
 
 def _takes(option: Option, *kinds: type) -> bool:
-    """Whether a program may pass a number."""
+    """Whether a program may pass a value of one of these types."""
     accepts = option.type.accepts
     return any(kind is accepts or kind in get_args(accepts) for kind in kinds)
 

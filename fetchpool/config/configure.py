@@ -49,10 +49,10 @@ if TYPE_CHECKING:  # `Unpack` and the names of all options are for type checkers
 
     from fetchpool.config.settings import AllSettings
 
-PIECES = 20
-SMALLEST_PIECE = 1024
-"""Number of pieces in which a second's bytes are received with --limit-rate, and the size of libcurl's
-smallest buffer."""
+READS_PER_SECOND = 20
+"""Number of reads into which a second's bytes are divided with --limit-rate."""
+SMALLEST_BUFFER = 1024
+"""The size of libcurl's smallest buffer, in bytes."""
 AUTO_CEILING = 1_000
 """Upper limit of `-w auto` without --max-workers."""
 
@@ -79,7 +79,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     refreshes = bool(values["refresh"])
     target = None
     if values["executor"] == "cluster":
-        from fetchpool.config.cluster_options import EACH, cluster_target, refuse_secrets
+        from fetchpool.config.cluster_options import PER_WORKER, cluster_target, refuse_secrets
 
         target = cluster_target(values, os.environ)
         if transport != "curl":
@@ -99,7 +99,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
         "cookies": () if values["cookie"] is None else values["cookie"][1],
         **_credentials(values),
         **connection_fields(values),
-        **_pieces(values["limit_rate"]),
+        **_buffer(values["limit_rate"]),
         "interface": values["interface"] or "",
         **proxy,
         "dns_servers": usable_dns_servers(values["dns_servers"] or None, transport),
@@ -120,7 +120,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
             values["per_host"] = PER_HOST
     by_cluster = target is not None and given.get("workers") is None
     if target is not None and by_cluster:
-        values["workers"] = EACH * max(1, target.local)
+        values["workers"] = PER_WORKER * max(1, target.local)
     wanted = _workers(values["workers"], values["max_workers"], values["executor"])
     processes, fewer = _processes(values["processes"], wanted, values["executor"])
     if target is None:
@@ -250,12 +250,13 @@ def _refuse_private(resolved: Sequence[tuple[str, tuple[str, ...]]]) -> None:
                 )
 
 
-def _pieces(limit_rate: int | None) -> dict[str, int]:
-    """Return the size in which bodies are received: small under a low limit, since each piece is waited
-    for."""
+def _buffer(limit_rate: int | None) -> dict[str, int]:
+    """Return the size of the buffer, which is small under a low limit, since each read waits until it may
+    continue."""
     if limit_rate is None:
         return {}
-    return {"buffersize": max(SMALLEST_PIECE, min(limit_rate // PIECES, FetchOptions().buffersize))}
+    size = min(limit_rate // READS_PER_SECOND, FetchOptions().buffersize)
+    return {"buffersize": max(SMALLEST_BUFFER, size)}
 
 
 def _credentials(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ NEED_RECURSIVE = (
     *("ignore_nofollow", "no_sitemap", "page_requisites", "follow_tags", "ignore_param", "no_trap_guard"),
     *("max_per_pattern", "frontier"),
 )
-"""Options that have no effect on a list: without --recursive, most have forgotten it. `--no-robots` has one,
-if a file has `robots`."""
+"""Options that need --recursive, which is easily forgotten. `--no-robots` does not: it also overrides
+`robots` in a file."""
 REFUSED = {
     "refresh": "a crawl has no earlier output to compare with",
     "keep_columns": "rows of links have no input columns",

@@ -78,7 +78,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     limit_rate: int | None = None
     """Bytes per second of all bodies together; None is no limit."""
     rate_file: str = ""
-    """The file through which processes share that limit; empty if the run has one process."""
+    """The file through which processes share `limit_rate`; empty if the run has one process."""
     few_descriptors: bool = False
     """Whether file descriptors are short: a worker then keeps at most one connection for later requests."""
     parse: tuple[Parser, ...] = ()
@@ -90,7 +90,7 @@ class FetchOptions(Struct, frozen=True, kw_only=True):
     public_only: bool = False
     """Refuse private, loopback and link-local addresses (`forbidden_address`), even in the list."""
     allow_private: bool = False
-    """Allow such addresses even in a redirect from a public page."""
+    """Allow private addresses even in a redirect from a public page."""
     resolve: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The addresses to use for each `host:port`, as in curl's `--resolve`."""
     dns_servers: str = ""

@@ -29,14 +29,14 @@ RESERVE = 160
 program."""
 LEAST_RESERVE = 30
 """The same under a low limit: a dozen that the process has open anyway, outputs, and five lookups."""
-EACH = {"thread": 9, "async": 4}
+FILES = {"thread": 9, "async": 4}
 """Open files per worker, by executor: five idle connections with libcurl or eight with requests, the one in
 use, and the descriptors that they wait with. Measured, plus one."""
-SHORT = {"thread": 4, "async": 1}
+LEAST_FILES = {"thread": 4, "async": 1}
 """The same under a low limit: a thread has the connection in use, the previous one, and the two descriptors
 that libcurl waits with: every multi handle opens these two, and `perform()` creates a multi handle for each
 easy handle. The async pool has a single multi handle, and keeps no idle connections."""
-SHORT_REQUESTS = 1
+LEAST_FILES_REQUESTS = 1
 """Open files per thread with requests, which closes a connection before it opens the next."""
 MOST_ON_MACOS = 10_240
 """OPEN_MAX: macOS rejects a higher limit even if the hard limit is unlimited (setrlimit(2),
@@ -57,13 +57,13 @@ class Capacity:
 def workers_within_limit(workers: int, executor: str, transport: str, processes: int = 1) -> Capacity:
     """Return the number of workers that is possible, at most `workers` and at least one. Each process has the
     same limit as this one, and an equal share of the workers."""
-    loop = _loop(executor, transport)
-    wanted = RESERVE + EACH[loop] * -(-workers // processes)
+    key = _files_key(executor, transport)
+    wanted = RESERVE + FILES[key] * -(-workers // processes)
     limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
     if limit is None or limit >= wanted:
         return Capacity(workers, False, "")
-    each = SHORT_REQUESTS if transport == "requests" else SHORT[loop]
+    each = LEAST_FILES_REQUESTS if transport == "requests" else LEAST_FILES[key]
     fewer = max(1, (limit - LEAST_RESERVE) // each) * processes
     if fewer >= workers:
         return Capacity(workers, True, "")
@@ -76,15 +76,15 @@ def workers_within_limit(workers: int, executor: str, transport: str, processes:
 def workers_with_kept_connections(workers: int, executor: str, transport: str, processes: int = 1) -> int:
     """Return the number of workers that is possible without closing connections early; 0 if there can't be
     even one."""
-    loop = _loop(executor, transport)
-    wanted = RESERVE + EACH[loop] * -(-workers // processes)
+    key = _files_key(executor, transport)
+    wanted = RESERVE + FILES[key] * -(-workers // processes)
     limit = raise_limit(wanted)
     preallocate_fd_table(wanted if limit is None else min(wanted, limit))
-    return workers if limit is None else max(0, min(workers, (limit - RESERVE) // EACH[loop] * processes))
+    return workers if limit is None else max(0, min(workers, (limit - RESERVE) // FILES[key] * processes))
 
 
-def _loop(executor: str, transport: str) -> str:
-    """Return the executor whose workers those of another one are, by the files that they open."""
+def _files_key(executor: str, transport: str) -> str:
+    """Return the key of an executor in `FILES`. A process has the same files as the async pool, or as threads."""
     return "async" if transport == "curl" and executor in ("async", "process") else "thread"
 
 

@@ -76,20 +76,20 @@ class Option(Struct, frozen=True):
     secret: Secret | None = None
     """None if the value can be shown."""
     excludes: tuple[str, ...] = ()
-    """Names of options that can't be combined with this one. On the command line, such an option replaces the
-    other one in a file."""
+    """Names of options that can't be combined with this one. Of two such options, the one from the source
+    with the higher precedence counts."""
     only_with: tuple[str, str] | None = None
     """Name and value of the option without which this one has no effect; an empty value means any. Without
     that option, this one is ignored in a file and an error on the command line."""
 
     @property
     def flags(self) -> list[str]:
-        """`-w`, `--workers`."""
+        """The flags, short ones first: `-w`, `--workers`."""
         return [word for word in self.usage.split() if word.startswith("-")]
 
     @property
     def metavar(self) -> str:
-        """Empty for a switch."""
+        """The placeholder of the value; empty for a switch."""
         word = self.usage.rpartition(" ")[2]
         return "" if word.startswith("-") else word
 

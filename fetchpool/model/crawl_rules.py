@@ -43,7 +43,7 @@ class Reason(StrEnum):
     TRAP_PATTERN = "trap_pattern"
     """Beyond `--max-per-pattern`."""
     TOO_MANY = "too_many"
-    """Beyond the maximum size of links per page."""
+    """Beyond a maximum: of a page's links, of nested sitemap indexes, or of redirects in a row."""
     DEPTH = "depth"
     ROBOTS = "robots"
 

@@ -71,8 +71,8 @@ def with_method(request: FetchRequest, method: str) -> FetchRequest:
     return replace(again(request), method=method, num_retries=request.num_retries)
 
 
-def by_itself(request: FetchRequest) -> FetchRequest:
-    """Return the request with its connection closed afterwards, for a host that accepts few connections."""
+def closing(request: FetchRequest) -> FetchRequest:
+    """Return the request with `close` set, for a host that accepts few connections."""
     return request if request.close else replace(request, close=True)
 
 

@@ -30,7 +30,7 @@ class Traits(Struct, frozen=True, kw_only=True):
     is_transient: bool = False
     """Whether a retry may help."""
     blames_host: bool = True
-    """Whether it indicates, if there was no response, that the host does not respond."""
+    """Whether it indicates that the host is down, unless there was a response."""
     is_overload: bool = False
     """Whether it may result from too many requests at once (`-w auto`)."""
     breaks_connection: bool = False

@@ -23,7 +23,7 @@ MAX_URL = 65_536
 (fault 34)."""
 MAX_HOST = 253
 """Characters of a host name (RFC 1035 section 2.3.4)."""
-NO_NAME = "!$&'()*+=`{}"
+NOT_IN_HOSTS = "!$&'()*+=`{}"
 """Characters that the parser accepts in a host and transports do not: libcurl refuses them in URLs, or takes
 them for syntax (`*` is every host; `+` starts another entry)."""
 MAX_LABEL = 63
@@ -42,7 +42,7 @@ SLASHLESS_SCHEMES = frozenset(
 """Schemes that are recognised without `//`, such as `mailto:`; any other name before a colon is a host."""
 
 
-NO_URL = "not a valid http or https URL"
+INVALID_MESSAGE = FailureKind.INVALID_URL.message
 
 
 class Url(Struct, frozen=True, gc=False):
@@ -75,7 +75,7 @@ def parse(text: str, base: str | None = None) -> Url | InvalidUrl:
     try:
         href = can_ada.parse(text).href if base is None else (can_ada.parse(base) + text).href
     except (ValueError, TypeError):  # TypeError: lone surrogates, from a line that is not UTF-8
-        return InvalidUrl(FailureKind.INVALID_URL, NO_URL)
+        return InvalidUrl(FailureKind.INVALID_URL, INVALID_MESSAGE)
     return _checked(href)
 
 
@@ -93,7 +93,7 @@ class Base:
         try:
             href: str = (self._url + text).href
         except (ValueError, TypeError):
-            return InvalidUrl(FailureKind.INVALID_URL, NO_URL)
+            return InvalidUrl(FailureKind.INVALID_URL, INVALID_MESSAGE)
         return _checked(href)
 
 
@@ -179,7 +179,7 @@ def _host_problem(host: str) -> str:
         return "a quote in the host"
     if "," in host or ";" in host:
         return f"a {'comma' if ',' in host else 'semicolon'} in the host; {IS_A_TABLE}"
-    for sign in NO_NAME:
+    for sign in NOT_IN_HOSTS:
         if sign in host:
             return f"invalid character {sign} in the host"
     if len(host) > MAX_HOST:
@@ -277,7 +277,7 @@ def request(urlnum: int, text: str) -> FetchRequest:
     url = parse_line(text)
     size = len(text)
     if size >= SHORT:
-        size = memory_size(text)  # after parsing, which has the text keep its UTF-8
+        size = memory_size(text)  # after parsing, which adds a UTF-8 copy to the text
     if isinstance(url, Url):
         return FetchRequest(
             urlnum, text, url.href, url.host, url.credentials, position=urlnum, weight=size + len(url.href)

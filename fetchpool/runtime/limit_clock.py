@@ -18,7 +18,7 @@ NEVER = float("inf")
 
 
 class LimitClock:
-    """Any thread may read it; one thread gives the signs of life."""
+    """The clock. Any thread may read it; one thread gives the signs of life."""
 
     __slots__ = ("_clock", "_due", "_is_running", "_last_sign", "lost")
 

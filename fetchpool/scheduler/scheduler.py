@@ -21,7 +21,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from fetchpool.model.derive import by_itself, spaced, with_addresses
+from fetchpool.model.derive import closing, spaced, with_addresses
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.outcome import Outcome
 from fetchpool.model.request import FetchRequest
@@ -170,7 +170,7 @@ class Scheduler:
                     proxy.started()
                 self._schedule(slot, now)
                 if slot.connection_limit is not None and slot.has_connection_limit:
-                    request = by_itself(request)
+                    request = closing(request)
                 if slot.addresses:  # the first request after a lookup gets its duration
                     seconds, slot.dns_time = slot.dns_time, 0.0
                     return with_addresses(request, slot.addresses, seconds, spacing)

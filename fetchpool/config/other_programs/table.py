@@ -1,4 +1,4 @@
-"""What the options of curl, wget, aria2 and HTTPie are here: the table, answers, and its page.
+"""Maps options of curl, wget, aria2 and HTTPie to those of fetchpool: the table, answers, and its page.
 
 In: the lines of `curl.py`, `wget.py` and `httpie.py`: an option's long name, its short one, a sign, a text.
 Out: the answer to an option that does not exist here, and `docs/reference/from-curl-and-wget.md`.
@@ -49,12 +49,12 @@ class ForeignOption(Struct, frozen=True):
 
     @property
     def flags(self) -> list[str]:
-        """`--location`, `-L`."""
+        """The flags: `--location`, `-L`."""
         return [f"--{self.long}", *([f"-{self.short}"] if self.short else ())]
 
     @property
     def keyword(self) -> str:
-        """The keyword argument that it is here; empty if it is more than a name."""
+        """The keyword argument with the same meaning; empty if the answer is more than a name."""
         is_name = self.sign == ">" and self.text.startswith("--") and _FLAG.fullmatch(self.text)
         return self.text[2:].replace("-", "_").replace(".", "_") if is_name else ""
 
@@ -68,7 +68,7 @@ class ForeignOption(Struct, frozen=True):
 
     @property
     def way(self) -> str:
-        """The answer, as a part of one."""
+        """The answer, as part of an answer about several programs."""
         return f"use {self.text}" if self.sign == ">" else self.answer
 
 

@@ -205,4 +205,4 @@ force-atom, force-css, force-directories -x, force-metalink, force-rss, host-dir
 ignore-case, keep-extension, n, protocol-directories, regex-type, restrict-file-names,
 strict-comments
 """
-"""Options for the names of its files, and for what it takes for a link."""
+"""Options for the names of wget's files, and for what it takes for a link."""

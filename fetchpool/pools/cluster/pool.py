@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from fetchpool.config.cluster_options import EACH
+from fetchpool.config.cluster_options import PER_WORKER
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import UsageError
 from fetchpool.model.request import FetchRequest
@@ -58,7 +58,7 @@ class ClusterPool(LoopPool):
         """Open a station in each worker of the cluster. If `max_workers` is 0, it depends on the number of
         workers. `wait`: seconds to wait for a worker when there is none. `poll`: waits for a wakeup, with a
         timeout in seconds. Raises `UsageError` when a worker can't be used."""
-        super().__init__("cluster", max_workers or EACH, interval=CHECK, abort_timeout=ABORTED)
+        super().__init__("cluster", max_workers or PER_WORKER, interval=CHECK, abort_timeout=ABORTED)
         self._clock = clock
         self._poll = poll
         now = clock()
@@ -95,7 +95,7 @@ class ClusterPool(LoopPool):
     def _open(self, *, depends: bool) -> None:
         self._cluster.listen(self._on_event)
         workers = self._cluster.workers()
-        self.default_workers = EACH * max(1, len(workers))
+        self.default_workers = PER_WORKER * max(1, len(workers))
         """The maximum number of fetches unless the user sets it."""
         if depends:
             self.max_workers = self.default_workers

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fetchpool.config.cluster_options import WHICH
+from fetchpool.config.cluster_options import NEEDS_ADDRESS
 from fetchpool.config.configure import configure
 from fetchpool.model.errors import UsageError
 
@@ -81,7 +81,7 @@ def test_without_a_cluster_that_of_dask_is_used(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(UsageError) as refused:
         configured()
-    assert str(refused.value) == WHICH
+    assert str(refused.value) == NEEDS_ADDRESS
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:8786")
     assert configured().cluster.address == "tcp://127.0.0.1:8786"
 

@@ -64,7 +64,7 @@ CHANGES: dict[str, tuple[Callable[[FetchRequest], FetchRequest], dict[str, Any]]
             "weight": 100 + len(TARGET.href) - len(COMPLETE.href),
         },
     ),
-    "by itself": (derive.by_itself, {}),
+    "closing": (derive.closing, {}),
     "handed back": (lambda request: derive.handed_back(request, 4.0), {"elapsed": 4.0}),
     "introduced": (
         lambda request: derive.with_addresses(request, ("192.0.2.2",), 1.0, 5.0),
