@@ -31,7 +31,7 @@ from fetchpool.progress.format import Line, Span, Style, counted, line
 RETRY_DELAY = 0.2
 """Seconds: the server's flaky pages need one or two retries, and a demo should not wait for a backoff."""
 CONFIGURABLE = ("workers", "executor", "transport", "quiet", "verbose", "display", "no_progress", "color")
-"""Options that the configuration can set. The rows of a demo don't belong into the outputs of a project."""
+"""Options that the configuration can set. The rows of a demo don't belong in the outputs of a project."""
 OUTPUT_HELP = "Append rows to PATH; '-' is standard output. (default: a temporary file, named in the summary)"
 
 

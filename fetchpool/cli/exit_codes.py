@@ -9,7 +9,8 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """If several apply, 3 takes precedence over 130 and 143, those over 6, then 2, then 4, then 5, then 1."""
+    """The exit codes. If several apply, 3 takes precedence over 130 and 143, those over 6, then 2, then 4,
+    then 5, then 1."""
 
     OK = 0
     FAILED = 1

@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # loaded only with an option
 
 
 NOT_STARTED = (
-    "--paused: nothing could start this run; add --web, or run it on a terminal, where the key p does"
+    "--paused: nothing could start this run; add --web, or run it on a terminal, where the key p starts it"
 )
 GC_THRESHOLD = 20_000
 """Number of new objects after which the garbage collector looks for cycles."""

@@ -112,9 +112,9 @@ class Differences(Struct, frozen=True):
     """The URLs whose rows differ."""
 
     count: int
-    """Their number."""
+    """Number of URLs whose rows differ."""
     listed: tuple[Difference, ...]
-    """The first of them."""
+    """The first of these URLs."""
     trials: int
     """Number of trials whose rows were compared."""
 

@@ -212,4 +212,4 @@ WRITERS: dict[str, Callable[[Comparison], str]] = {
     ".md": as_markdown,
     ".html": as_html,
 }
-"""By suffix."""
+"""The functions that write a comparison, by suffix."""

@@ -68,7 +68,7 @@ def workers_within_limit(workers: int, executor: str, transport: str, processes:
     if fewer >= workers:
         return Capacity(workers, True, "")
     notice = f"reduced workers from {workers} to {fewer}: open-file limit is {limit} (raise with ulimit -Hn)"
-    if (loop, transport) == ("thread", "curl"):
+    if (key, transport) == ("thread", "curl"):
         notice += f"; with --executor async it is enough for {min(workers, limit - LEAST_RESERVE)}"
     return Capacity(fewer, True, notice)
 
@@ -84,7 +84,7 @@ def workers_with_kept_connections(workers: int, executor: str, transport: str, p
 
 
 def _files_key(executor: str, transport: str) -> str:
-    """Return the key of an executor in `FILES`. A process has the same files as the async pool, or as threads."""
+    """Return the key in `FILES` for an executor."""
     return "async" if transport == "curl" and executor in ("async", "process") else "thread"
 
 

@@ -1,4 +1,4 @@
-"""Whether a page asks robots not to follow its links: in `<meta name=robots>`, or in `X-Robots-Tag`."""
+"""Reads directives for robots in `<meta name=robots>` and `X-Robots-Tag`: whether links may be followed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LONGEST_REMEMBERED = 500
 MAX_LENGTH = 2_083
 """Maximum length of a `<base>`, which is part of every relative link, and of an invalid URL as it is shown,
 in characters."""
-MAX_BYTES = 32 << 20
+MAX_TOTAL_LENGTH = 32 << 20
 """Maximum length of all targets of a page together, in characters."""
 MANY = 10_000
 """Number of links of a page from which on their memory counts."""
@@ -77,7 +77,7 @@ class Targets:
         self._encoding = encoding
         # URLs of the page's origin are in the scope, unless it is limited to a directory.
         self._inside = "\n" if policy.scope.has_paths else f"{origin(url)}/"
-        self._bytes = 0
+        self._total_length = 0
 
     def add_all(self, links: dict[str, int], *, wants_sources: bool = False) -> None:
         """Add links, with URLs as they are written in attributes, and remove them from `links`."""
@@ -108,7 +108,7 @@ class Targets:
             found[href] = found.get(href, 0) | bits
             if wants_sources:
                 self.by_source[written] = (href, fragment)
-            if self._bytes > MAX_BYTES:
+            if self._total_length > MAX_TOTAL_LENGTH:
                 self.too_many = number - len(found)
                 break
         links.clear()
@@ -145,14 +145,14 @@ class Targets:
         )
 
     def _remember(self, href: str, verdict: int) -> str:
-        """Return `href`, shortened if it can't be fetched."""
+        """Cache the verdict on a URL. Return the URL, shortened if it can't be fetched."""
         if verdict in _NO_PAGES:
             href = href[:MAX_LENGTH]
         if len(href) <= LONGEST_REMEMBERED and len(self._memory.verdicts) < MAX_REMEMBERED:
             self._memory.verdicts[href] = verdict
         else:
             self.local[href] = verdict
-            self._bytes += len(href)
+            self._total_length += len(href)
         return href
 
 

@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP = 52.0, 12.0, 12.0
 HEIGHT = 190.0
 """Height of the area in which values are drawn."""
 AXIS = 24.0
-"""Height of the axis below it."""
+"""Height of the axis below that area."""
 
 LETTER = 6.5
 """Approximate width of a character of a label."""

@@ -43,7 +43,7 @@ class HostNumbers:
         """Failures by kind."""
         self.first_failure = ""
         self.last_failure = ""
-        """Timestamps."""
+        """Their timestamps."""
         self.times = Distribution(TIMES)
         self.longest = 0.0
 

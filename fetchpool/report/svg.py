@@ -1,4 +1,4 @@
-"""Writes SVG: elements, scales and axes.
+"""Writes SVG: elements, text, paths and ticks.
 
 In: numbers and text. Out: markup, in which all text is escaped. Colours are those of the page's style sheet,
 by class. Pure.

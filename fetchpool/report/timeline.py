@@ -50,7 +50,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self.width = NARROWEST
-        """Seconds."""
+        """Seconds per bin."""
         self.start = inf
         """When the first fetch began, in seconds since 1970."""
         self.end = -inf

@@ -27,8 +27,8 @@ PAGE = """<!doctype html>
 <p><a href="/">Load the page</a></p>
 </html>
 """
-"""The page for a browser. If a link was opened from another site, the browser sends the cookie that it has
-set only with requests from this page on."""
+"""The page for a browser. After a link is opened from another site, the browser sends the new cookie only
+with requests from this page on."""
 
 
 class ErrorResponse(Struct, frozen=True):

@@ -110,7 +110,7 @@ class Guard:
             elif request.method not in READING and self._read_only:
                 error = error_response(403, "this page is read-only (--web-read-only)")
             elif request.method not in READING and scope[VIEWER] and request.bearer is None:
-                error = error_response(403, "this page is read-only, because its link was")
+                error = error_response(403, "this page was opened by a read-only link")
         if error is not None:
             await error(scope, receive, send_guarded)
             return

@@ -71,12 +71,12 @@ def page(number: int) -> bytes:
 
 
 def text(size: int) -> bytes:
-    """What `/gzip/SIZE` decodes to."""
+    """Return the text of `/gzip/SIZE`."""
     return (_SENTENCE * (size // len(_SENTENCE) + 1))[:size].encode()
 
 
 class Site:
-    """The paths. Any thread may ask."""
+    """The pages by path. Thread-safe."""
 
     def __init__(self) -> None:
         self._asked: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class Site:
         }
 
     def respond(self, request: Request) -> Response:
-        """What that path says, whatever the method; 404 for a path that isn't one of them."""
+        """Return the response of a path, whatever the method: 404 for an unknown path."""
         name, slash, rest = request.target.partition("?")[0][1:].partition("/")
         handler = self._paths.get(name)
         number = int(rest) if rest.isascii() and rest.isdecimal() and len(rest) <= 15 else None
