@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -30,6 +30,21 @@ FLAGS = (
     "host-resolver-rules=MAP *.example 127.0.0.1",
 )
 PATIENCE = 30.0
+WAIT_IN_PAGE = """
+const [given, patience, returning, done] = arguments;
+const until = Date.now() + patience;
+const check = (number) => {
+  const found = CONDITION;
+  if (found || Date.now() > until) return done(found);
+  // The page asks for news once a second, and at once when a user returns to it.
+  if (returning && number % 10 === 0) document.dispatchEvent(new Event("visibilitychange"));
+  setTimeout(check, 20, number + 1);
+};
+check(0);
+"""
+SHOWN = "document.body.innerText.includes(given)"
+BUTTON = """[...document.querySelectorAll("button")].find(
+  (button) => button.innerText.trim() === given && button.checkVisibility() && !button.disabled)"""
 
 Found = TypeVar("Found")
 
@@ -55,7 +70,7 @@ class Browser:
             options.add_argument(f"--{flag}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        self.driver.set_script_timeout(PATIENCE)
+        self.driver.set_script_timeout(2 * PATIENCE)
 
     def __enter__(self) -> Browser:
         return self
@@ -67,15 +82,9 @@ class Browser:
         self.driver.get(address)
 
     def button(self, name: str) -> WebElement:
-        """The button that a user sees under this name."""
-
-        def find() -> WebElement | None:
-            for button in self.driver.find_elements(By.XPATH, f"//button[normalize-space()='{name}']"):
-                if button.is_displayed() and button.is_enabled():
-                    return button
-            return None
-
-        return wait_until(find, f"a button {name!r}")
+        """The button that a user sees under this name, once it can be pressed."""
+        button: WebElement = self._wait_in_page(BUTTON, name, f"a button {name!r}")
+        return button
 
     def click(self, name: str) -> None:
         self.button(name).click()
@@ -85,8 +94,16 @@ class Browser:
         """The text that a user sees."""
         return self.driver.find_element(By.TAG_NAME, "body").text
 
-    def wait_for(self, text: str) -> None:
-        wait_until(lambda: text in self.words, f"the page shows {text!r}")
+    def wait_for(self, text: str, *, returning: bool = True) -> None:
+        """Waits until the page shows `text`. Without `returning`, until it does so by itself."""
+        self._wait_in_page(SHOWN, text, f"the page shows {text!r}", returning)
+
+    def _wait_in_page(self, condition: str, given: str, what: str, returning: bool = True) -> Any:
+        """Waits until `condition` is true of `given`; returns its value."""
+        script = WAIT_IN_PAGE.replace("CONDITION", condition)
+        found = self.driver.execute_async_script(script, given, 1000 * PATIENCE, returning)
+        assert found, f"not in {PATIENCE:.0f} s: {what}"
+        return found
 
     def size(self, width: int, height: int, *, scale: float = 1) -> None:
         metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}

@@ -22,8 +22,8 @@ def shared_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def browser(shared_browser: Browser) -> Iterator[Browser]:
-    """A browser with an empty page and an empty log. No test leaves a window open but the first."""
+def browser(shared_browser: Browser) -> Browser:
+    """The browser, with an empty log. It still shows the page of the test before: an empty page in between
+    would cost two more processes for each test."""
     shared_browser.driver.get_log("browser")
-    yield shared_browser
-    shared_browser.open("about:blank")  # a page would ask its server, which has ended, until all tests have
+    return shared_browser

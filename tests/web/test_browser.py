@@ -316,5 +316,5 @@ def test_a_read_only_page_has_no_buttons(browser: Browser) -> None:
         assert not {"Pause", "Stop", "Start", "Resume"} & set(shown)
         browser.driver.find_element(By.TAG_NAME, "body").send_keys("p")
         page.show([replace(shot(9), done=91)])
-        browser.wait_for("91 of 1,000")
+        browser.wait_for("91 of 1,000", returning=False)
         assert page.command(timeout=0.0) is None
