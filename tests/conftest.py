@@ -7,6 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
+from importlib import import_module
+from itertools import chain, groupby
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +19,8 @@ os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # that of trio, which the notebooks o
 from hypothesis import HealthCheck, settings
 
 from fetchpool.cli.demo_server.server import DemoServer
+
+UNIT = Path(__file__).parent / "unit"
 
 # No deadline for a single example, and none for making examples: on a busy machine it would be a test of the
 # machine. The same examples in every run: a change fails by what it changes; `make fuzz` looks for new ones.
@@ -48,14 +54,44 @@ if sys.platform != "win32":
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """All tests stay to the end: looking for garbage among them, again and again, finds none."""
     gc.disable()
     try:
+        if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            _compile_a_share(*_place(session.config))
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deals the files to xdist's workers: to each as many whose tests wait for something, and then as many
+    with short tests of single modules. So no worker has long tests left when the others have none."""
+    _, workers = _place(config)
+    files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
+    short = [tests for tests in files if tests[0].path.is_relative_to(UNIT)]
+    long = [tests for tests in files if not tests[0].path.is_relative_to(UNIT)]
+    dealt = [kind[number::workers] for number in range(workers) for kind in (long, short)]
+    items[:] = chain.from_iterable(chain.from_iterable(dealt))
+
+
+def _place(config: pytest.Config) -> tuple[int, int]:
+    """The number of this worker, and of how many."""
+    given = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
+    return int(given["workerid"].removeprefix("gw")), given["workercount"]
+
+
+def _compile_a_share(number: int, workers: int) -> None:
+    """Imports all modules with tests. Each worker begins with another one, so that each compiles a part of
+    them. In the same order each compiles all: in a new clone, half of the time before the first test."""
+    modules = sorted(UNIT.parent.rglob("test_*.py"))
+    first = len(modules) * number // workers
+    for module in modules[first:] + modules[:first]:
+        name = ".".join(module.relative_to(UNIT.parents[1]).with_suffix("").parts)
+        with suppress(Exception, pytest.skip.Exception):  # reported when it is collected
+            import_module(name)
 
 
 @pytest.fixture(scope="session")
