@@ -17,7 +17,8 @@ class PoolSettings(TypedDict, total=False):
     """Number of worker processes, with --executor process. (default: the number of cores, at most -w)"""
     cluster: Any
     """The cluster, with --executor cluster: tcp://HOST:PORT or tls://HOST:PORT of a Dask scheduler, a
-    scheduler file, or local:N for N workers on this machine. (default: Dask's configuration)"""
+    scheduler file, or local[:N] for N workers on this machine, or one per core. (default: Dask's
+    configuration)"""
     cluster_wait: float | str
     """Maximum time to wait for a worker while the cluster has none; 0 does not wait. (default: 5m)"""
     transport: str

@@ -54,7 +54,8 @@ OPTIONS: tuple[Option, ...] = (
         "--cluster WHERE",
         types.CLUSTER,
         "The cluster, with --executor cluster: tcp://HOST:PORT or tls://HOST:PORT of a Dask scheduler, a "
-        "scheduler file, or local:N for N workers on this machine. (default: Dask's configuration)",
+        "scheduler file, or local[:N] for N workers on this machine, or one per core. (default: Dask's "
+        "configuration)",
         Scope.POOL,
         only_with=("executor", "cluster"),
     ),
