@@ -74,7 +74,8 @@ class CsvRows:
         if self._has_own_parser and not self._fields and self._adopt(start):
             return ""
         name = self.name.upper()
-        if start.startswith(self._begin) or (self._fields and b"url" in start):
+        chosen = self.parse_header(start) is not None or (self._fields and b"url" in start)
+        if chosen or start.startswith(self._begin):
             return f"is a {name} output of fetchpool with other columns"
         return f"is not a {name} output of fetchpool"
 

@@ -140,6 +140,8 @@ def test_a_csv_file_with_other_columns_is_distinguished_from_a_foreign_one() -> 
         CsvRows(("title",)).check_header(CsvRows().header)
         == "is a CSV output of fetchpool with other columns"
     )
+    chosen = CsvRows(fields=("url", "error", "title")).header
+    assert CsvRows().check_header(chosen) == "is a CSV output of fetchpool with other columns"
     assert CsvRows(("title",)).check_header(b"a,b\n") == "is not a CSV output of fetchpool"
     assert CsvRows(("title",)).check_header(CsvRows(("title",)).header) == ""
     assert CsvRows(("title",)).check_header(CsvRows(("title",)).header[:30]) == ""
