@@ -170,8 +170,7 @@ def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
         more = remedies.more_workers(snapshot, config) if snapshot.workers_reason == CEILING else None
         return [Span(found), *_try(more)]
     workers = config.workers
-    # With a parser, threads wait for the GIL while they receive; this time is not spent on the network.
-    if (config.executor == "process" or not config.fetch.parse) and _on_bodies(snapshot, workers):
+    if remedies.is_receiving(snapshot, config):
         receiving = percent(snapshot.time_receiving / (snapshot.time_waiting + snapshot.time_receiving))
         speed = size(snapshot.size_download / snapshot.elapsed)
         more = remedies.more_workers(snapshot, config)
@@ -183,15 +182,6 @@ def _workers(snapshot: Snapshot, config: RunConfig, share: str) -> list[Span]:
     busy = "the only one" if workers == 1 else f"all {count(workers)}"
     more = remedies.more_workers(snapshot, config)
     return [Span(f"workers ({busy} busy {share} of the time)"), *_try(more)]
-
-
-def _on_bodies(snapshot: Snapshot, workers: int) -> bool:
-    """Whether the workers spent their time receiving bodies."""
-    in_all = snapshot.time_waiting + snapshot.time_receiving
-    return (
-        _fetching(snapshot, workers) >= remedies.FETCHING_BOUND
-        and snapshot.time_receiving >= remedies.BODIES_BOUND * in_all
-    )
 
 
 def _limit_rate(snapshot: Snapshot, config: RunConfig) -> list[Span]:

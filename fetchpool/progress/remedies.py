@@ -74,114 +74,118 @@ def remedy(options: tuple[str, ...], elapsed: float, predicted: float) -> Remedy
     return Remedy(options, factor) if factor >= WORTHWHILE else None
 
 
-def more_workers(shot: Snapshot, config: RunConfig) -> Remedy | None:
+def more_workers(snapshot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return more workers, with what they need: a higher limit per host, another executor."""
-    waits = shot.wait_times
-    workers = shot.workers if shot.workers_reason else config.workers
-    urls = max(shot.done, shot.total or 0) - shot.done_before
+    waits = snapshot.wait_times
+    workers = snapshot.workers if snapshot.workers_reason else config.workers
+    urls = max(snapshot.done, snapshot.total or 0) - snapshot.done_before
     wanted = min(workers * MORE_WORKERS, urls, MAX_WORKERS)
-    if wanted <= workers or is_limited_by_bandwidth(shot, config):
+    if wanted <= workers or is_limited_by_bandwidth(snapshot, config):
         return None
     options: tuple[str, ...] = (f"--max-workers {wanted}" if config.auto_workers else f"-w {wanted}",)
-    needs_per_host = ceil(wanted / max(shot.hosts_at_once, 1))
+    needs_per_host = ceil(wanted / max(snapshot.hosts_at_once, 1))
     if config.per_host is not None and config.per_host < needs_per_host:
         options = (*options, f"--per-host {needs_per_host}")
     if config.executor == "thread" and wanted > MANY_THREADS and _may_be_async(config):
         options = ("--executor async", *options)
     cores = waits.cores if config.executor == "process" else CPU_SHARE
     fetching = waits.workers + waits.ending
-    shortened = (
-        fetching * ceil(urls / wanted) / ceil(urls / workers)
-    )  # in rounds: the last round takes as long
-    rest = shot.elapsed - waits.workers - waits.ending
+    # In rounds, of which the last takes as long as the others.
+    shortened = fetching * ceil(urls / wanted) / ceil(urls / workers)
+    rest = snapshot.elapsed - waits.workers - waits.ending
     busy = waits.cpu * MORE_CPU
-    predicted = max(rest + max(shortened, shot.time_max) + busy, waits.cpu / cores)
-    return remedy(options, shot.elapsed, max(predicted, least_time(shot, config)))
+    predicted = max(rest + max(shortened, snapshot.time_max) + busy, waits.cpu / cores)
+    return remedy(options, snapshot.elapsed, max(predicted, least_time(snapshot, config)))
 
 
 def _may_be_async(config: RunConfig) -> bool:
     return config.fetch.transport == "curl" and not config.fetch.has_slow_parsers
 
 
-def higher_host_limit(shot: Snapshot, config: RunConfig) -> Remedy | None:
+def higher_host_limit(snapshot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return more fetches per host."""
     per_host = (config.per_host or 0) * MORE_PER_HOST
     options: tuple[str, ...] = (f"--per-host {per_host}",)
     if per_host > config.workers:
         options = (*options, f"-w {per_host}")
-    waits = shot.wait_times
+    waits = snapshot.wait_times
     saved = waits.host_limit * (1 - 1 / MORE_PER_HOST)
     cores = waits.cores if config.executor == "process" else CPU_SHARE
-    predicted = max(shot.elapsed - saved, shot.time_max, waits.cpu / cores)
-    return remedy(options, shot.elapsed, max(predicted, least_time(shot, config)))
+    predicted = max(snapshot.elapsed - saved, snapshot.time_max, waits.cpu / cores)
+    return remedy(options, snapshot.elapsed, max(predicted, least_time(snapshot, config)))
 
 
-def all_cores(shot: Snapshot, config: RunConfig) -> Remedy | None:
+def all_cores(snapshot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return worker processes, if the machine has cores to spare."""
-    waits = shot.wait_times
-    used = waits.cpu / shot.elapsed
+    waits = snapshot.wait_times
+    used = waits.cpu / snapshot.elapsed
     if config.executor in ("process", "cluster") or waits.idle is None or used <= 0:
         return None
-    spare = max(min(waits.idle / shot.elapsed, waits.cores - used), 0.0)
-    predicted = PROCESS_START + shot.elapsed * used / (used + SPARE_SHARE * spare)
-    return remedy(("--executor process",), shot.elapsed, max(predicted, least_time(shot, config)))
+    spare = max(min(waits.idle / snapshot.elapsed, waits.cores - used), 0.0)
+    predicted = PROCESS_START + snapshot.elapsed * used / (used + SPARE_SHARE * spare)
+    return remedy(("--executor process",), snapshot.elapsed, max(predicted, least_time(snapshot, config)))
 
 
-def shorter_timeout(shot: Snapshot, config: RunConfig) -> Remedy | None:
+def shorter_timeout(snapshot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return a shorter timeout, if most of the fetch time went into timeouts. It would not have cut off any
     response that arrived."""
-    spent = dict(shot.time_in_timeouts)
-    if sum(spent.values()) < 0.5 * (shot.time_waiting + shot.time_receiving):
+    spent = dict(snapshot.time_in_timeouts)
+    if sum(spent.values()) < 0.5 * (snapshot.time_waiting + snapshot.time_receiving):
         return None
     kind, field, option = max(TIMEOUT_OPTIONS, key=lambda each: spent.get(each[0], 0.0))
     limit: float = getattr(config.fetch, field)
-    sooner = max(ceil(1.5 * shot.time_longest_response), 1)
+    sooner = max(ceil(1.5 * snapshot.time_longest_response), 1)
     if not spent.get(kind) or sooner >= limit:
         return None
     pauses = config.retry_delay * (2**config.retry - 1)
-    if shot.wait_times.retries > HOST_PAUSE / 2:
+    if snapshot.wait_times.retries > HOST_PAUSE / 2:
         pauses += HOST_PAUSE
-    return remedy((f"{option} {sooner}s",), shot.elapsed, shot.elapsed * sooner / limit + pauses)
+    return remedy((f"{option} {sooner}s",), snapshot.elapsed, snapshot.elapsed * sooner / limit + pauses)
 
 
-def shorter_ending(shot: Snapshot, config: RunConfig) -> Remedy | None:
+def shorter_ending(snapshot: Snapshot, config: RunConfig) -> Remedy | None:
     """Return a time limit for the slowest responses."""
     limit = config.fetch.max_time
-    sooner = max(round(shot.time_p95 * 2), 1)
-    if shot.time_max < LONG_RESPONSE or sooner >= min(shot.time_max, limit):
+    sooner = max(round(snapshot.time_p95 * 2), 1)
+    if snapshot.time_max < LONG_RESPONSE or sooner >= min(snapshot.time_max, limit):
         return None
-    ending = shot.wait_times.ending + shot.wait_times.retries
+    ending = snapshot.wait_times.ending + snapshot.wait_times.retries
     tail = sooner * (config.retry + 1) + config.retry_delay * (2**config.retry - 1)
     options: tuple[str, ...] = (f"--max-time {sooner}s",)
     if tail > ending / 2 and config.retry:
         tail, options = float(sooner), (*options, "--retry 0")
-    return remedy(options, shot.elapsed, shot.elapsed - ending + min(tail, ending))
+    return remedy(options, snapshot.elapsed, snapshot.elapsed - ending + min(tail, ending))
 
 
-def no_retries(shot: Snapshot) -> Remedy | None:
+def no_retries(snapshot: Snapshot) -> Remedy | None:
     """Return a run without retries."""
-    return remedy(("--retry 0",), shot.elapsed, shot.elapsed - shot.wait_times.retries)
+    return remedy(("--retry 0",), snapshot.elapsed, snapshot.elapsed - snapshot.wait_times.retries)
 
 
-def least_time(shot: Snapshot, config: RunConfig) -> float:
+def least_time(snapshot: Snapshot, config: RunConfig) -> float:
     """Return the seconds that the bodies take at --limit-rate; 0 without a limit."""
     limit = config.fetch.limit_rate
-    return 0.0 if limit is None else shot.size_download / limit
+    return 0.0 if limit is None else snapshot.size_download / limit
 
 
-def is_limited_by_bandwidth(shot: Snapshot, config: RunConfig) -> bool:
+def is_limited_by_bandwidth(snapshot: Snapshot, config: RunConfig) -> bool:
     """Whether more concurrent fetches would only share the bandwidth of the network or the servers."""
+    return is_receiving(snapshot, config) and not is_far(snapshot)
+
+
+def is_receiving(snapshot: Snapshot, config: RunConfig) -> bool:
+    """Whether the workers spent most of their time receiving bodies."""
     if config.executor != "process" and config.fetch.parse:
-        return False  # threads wait for the interpreter while they receive
-    in_all = shot.time_waiting + shot.time_receiving
-    mostly = in_all >= FETCHING_BOUND * config.workers * shot.elapsed
-    return mostly and shot.time_receiving >= BODIES_BOUND * in_all and not is_far(shot)
+        return False  # threads wait for the GIL while they receive; this time is not spent on the network
+    in_all = snapshot.time_waiting + snapshot.time_receiving
+    mostly = in_all >= FETCHING_BOUND * config.workers * snapshot.elapsed
+    return mostly and snapshot.time_receiving >= BODIES_BOUND * in_all
 
 
-def is_far(shot: Snapshot) -> bool:
+def is_far(snapshot: Snapshot) -> bool:
     """Whether the distance to the servers explains the time spent receiving: about as many round trips as
     TCP's slow start takes. If not, bandwidth or the servers limit it, and more concurrent fetches gain
     nothing."""
-    rows = max(shot.done - shot.done_before, 1)
-    rounds = 2 + log2(1 + shot.size_download / rows / INITIAL_WINDOW)
-    return shot.time_receiving <= shot.time_waiting * rounds
+    rows = max(snapshot.done - snapshot.done_before, 1)
+    rounds = 2 + log2(1 + snapshot.size_download / rows / INITIAL_WINDOW)
+    return snapshot.time_receiving <= snapshot.time_waiting * rounds
