@@ -92,8 +92,8 @@ def _run(
     ):
         settings["workers"] = None  # depends on the workers that the cluster has
     config = configure(inputs or (), **settings)
-    habits = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
-    config = replace(config, notices=(*configuration.notices, *config.notices, *habits))
+    accepted_notices = [always_on(name) for name in ACCEPTED if typed[name.replace("-", "_")]]
+    config = replace(config, notices=(*configuration.notices, *config.notices, *accepted_notices))
     if typed["dry_run"]:
         if config.recursive:
             raise UsageError(

@@ -45,7 +45,7 @@ PREFIX_OF_DIRECTORY = "fetchpool-compare-"
 MAX_PATH = 72
 """Maximum length of a temporary directory's path in bytes: the path of a socket in it must not exceed 108
 (unix(7))."""
-LAST_WORDS = 5
+MAX_ERROR_LINES = 5
 """Maximum number of lines shown of a failed trial's standard error."""
 
 
@@ -151,7 +151,7 @@ def run_trial(
     knows_cpu = adopts or not several
     text = messages.read_text(errors="replace")
     found = _summary(text)
-    words = [each for each in text.splitlines() if not each.startswith("{")][-LAST_WORDS:]
+    last_lines = [each for each in text.splitlines() if not each.startswith("{")][-MAX_ERROR_LINES:]
     is_fine = found is not None and found.exit_code == usage.code and usage.code not in (2, 3)
     return Trial(
         combination,
@@ -160,7 +160,7 @@ def run_trial(
         usage.cpu if knows_cpu else None,
         memory.peak or (None if several else usage.largest),
         found if is_fine else None,
-        "" if is_fine else " ".join(words) or f"it ended with exit code {usage.code}",
+        "" if is_fine else " ".join(last_lines) or f"it ended with exit code {usage.code}",
     )
 
 
@@ -224,17 +224,17 @@ class Memory:
     def __init__(self, pid: int, *, several: bool) -> None:
         self._pid = pid
         self._several = several
-        self._over = Event()
+        self._stopped = Event()
         self.peak = 0
         """Bytes; 0 if unknown."""
 
     def watch(self) -> None:
         """Take samples until `stop()`."""
-        while not self._over.wait(1 / SAMPLES):
+        while not self._stopped.wait(1 / SAMPLES):
             self._sample()
 
     def stop(self) -> None:
-        self._over.set()
+        self._stopped.set()
 
     def _sample(self) -> None:
         if self._several:

@@ -26,7 +26,7 @@ in characters."""
 MAX_TOTAL_LENGTH = 32 << 20
 """Maximum length of all targets of a page together, in characters."""
 MANY = 10_000
-"""Number of links of a page from which on their memory counts."""
+"""Number of links from which on each is removed while it is examined, to save memory."""
 
 NEW, REPORTED, FIRST_REASON = 0, 1, 2
 """Verdicts: to be followed (new, or already reported). From 2 on, a verdict is the index of a reason."""
@@ -146,7 +146,7 @@ class Targets:
 
     def _remember(self, href: str, verdict: int) -> str:
         """Cache the verdict on a URL. Return the URL, shortened if it can't be fetched."""
-        if verdict in _NO_PAGES:
+        if verdict in _UNFETCHABLE:
             href = href[:MAX_LENGTH]
         if len(href) <= LONGEST_REMEMBERED and len(self._memory.verdicts) < MAX_REMEMBERED:
             self._memory.verdicts[href] = verdict
@@ -165,4 +165,4 @@ def _removed(links: dict[str, int]) -> Iterator[tuple[str, int]]:
 
 
 _SPECIAL = frozenset(("", " ", "?", "/", "\\"))
-_NO_PAGES = (SCHEME_VERDICT, INVALID_VERDICT)
+_UNFETCHABLE = (SCHEME_VERDICT, INVALID_VERDICT)

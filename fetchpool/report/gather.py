@@ -23,9 +23,9 @@ MAX_KINDS = 300
 """Maximum number of kinds, for files of other programs; fetchpool itself has fewer."""
 MAX_HOPS = 20
 FEWEST_BINS = 12
-ROWS_OF_A_BIN = 5
+ROWS_PER_BIN = 5
 """Minimum average number of rows per interval of the run, so that rates do not depend on single rows."""
-LIMIT = 1e12
+MAX_SECONDS = 1e12
 """Seconds; longer times are ignored as invalid."""
 NOT_MODIFIED = 304
 _STATUS = re.compile(r"http_[0-9]{3}")
@@ -81,7 +81,7 @@ class Gatherer:
 
     def _time(self, row: Row, host: HostNumbers, size: int) -> None:
         seconds = row.time_total
-        if seconds is not None and 0 <= seconds < LIMIT:
+        if seconds is not None and 0 <= seconds < MAX_SECONDS:
             bucket = self._times.add(seconds)
             host.times.add(bucket)
             host.longest = max(host.longest, seconds)
@@ -167,7 +167,7 @@ class Gatherer:
 
     def result(self) -> Numbers:
         """Return the numbers of all rows so far."""
-        self._timeline.coarsen(max(FEWEST_BINS, self.total // ROWS_OF_A_BIN))
+        self._timeline.coarsen(max(FEWEST_BINS, self.total // ROWS_PER_BIN))
         times = results.spread(self._times)
         ranked = sorted(self._kinds.items(), key=lambda item: (-item[1].rows, item[0]))
         hosts = self._hosts.all()

@@ -22,7 +22,7 @@ LISTED = 20
 """Maximum number of hosts in a list."""
 LARGEST = 10
 EXAMPLES = 5
-HOSTS_OF_A_KIND = 3
+HOSTS_PER_KIND = 3
 MIN_ROWS = 20
 """Number of rows from which the percentiles of a host are meaningful."""
 MAX_WORD = 60
@@ -34,7 +34,7 @@ PHASES = ("name", "connect", "tls", "wait", "receive")
 GROUPS = ((0.0, 0.5), (0.5, 0.9), (0.9, 0.99), (0.99, 1.0))
 """Percentiles between which the mean phases are shown."""
 MIN_GROUPED = 100
-"""Number of URLs from which there are that many groups."""
+"""Minimum number of URLs for several groups."""
 NONE = "none"
 
 
@@ -79,7 +79,7 @@ def kind(error: str, examples: Examples, total: int, hosts: Sequence[HostNumbers
         ),
         hosts=tuple(
             numbers.Named(one_line(host.name, MAX_WORD), host.kinds[error])
-            for host in having[:HOSTS_OF_A_KIND]
+            for host in having[:HOSTS_PER_KIND]
         ),
     )
 

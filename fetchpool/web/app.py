@@ -79,8 +79,8 @@ def build_app(state: PageState, send: Callable[[bytes], bool]) -> App:
         return Response(content, media_type=TYPES[PurePath(name).suffix], headers=headers)
 
     async def run(request: Request) -> Response:
-        only_sees = bool(request.scope.get(VIEWER))
-        return _json(replace(state.run, read_only=True) if only_sees else state.run)
+        is_viewer = bool(request.scope.get(VIEWER))
+        return _json(replace(state.run, read_only=True) if is_viewer else state.run)
 
     async def snapshot(request: Request) -> Response:
         if not state.has_begun.is_set():

@@ -39,47 +39,49 @@ class _Collector:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        run, shot = self._state.run, self._state.answer()
+        run, snapshot = self._state.run, self._state.answer()
         info = InfoMetricFamily("fetchpool", "The program and how it fetches.")
         info.add_metric((), {"version": run.version, "executor": run.executor, "transport": run.transport})
         yield info
         yield _gauge("start_time_seconds", "When the run began, in seconds since 1970.", run.started)
-        if "done" not in shot:
+        if "done" not in snapshot:
             return
         states = GaugeMetricFamily("fetchpool_state", "1 for the state of the run.", labels=("state",))
         for name in STATES:
-            states.add_metric((name,), 1.0 if shot["state"] == name else 0.0)
+            states.add_metric((name,), 1.0 if snapshot["state"] == name else 0.0)
         yield states
         rows = CounterMetricFamily("fetchpool_rows", "Final rows, by outcome.", labels=("outcome",))
-        rows.add_metric(("ok",), shot["ok"])
-        for failure in shot["failed"]:
+        rows.add_metric(("ok",), snapshot["ok"])
+        for failure in snapshot["failed"]:
             rows.add_metric((failure["kind"],), failure["count"])
         yield rows
-        yield _counter("retries", "Attempts that failed and were retried.", shot["retries"])
-        yield _counter("duplicates", "Duplicate URLs in the input.", shot["duplicates"])
-        yield _counter("received_bytes", "Bytes of bodies, as received.", shot["size_download"])
-        yield _counter("delivered_bytes", "Bytes of bodies, decoded.", shot["size_delivered"])
+        yield _counter("retries", "Attempts that failed and were retried.", snapshot["retries"])
+        yield _counter("duplicates", "Duplicate URLs in the input.", snapshot["duplicates"])
+        yield _counter("received_bytes", "Bytes of bodies, as received.", snapshot["size_download"])
+        yield _counter("delivered_bytes", "Bytes of bodies, decoded.", snapshot["size_delivered"])
         yield _histogram(
             "request_duration_seconds",
             "Times of rows; the sum includes retried attempts.",
-            shot["times"],
+            snapshot["times"],
             run.time_bounds,
-            shot["time_waiting"] + shot["time_receiving"],
+            snapshot["time_waiting"] + snapshot["time_receiving"],
         )
         yield _histogram(
             "delivered_size_bytes",
             "Sizes of decoded bodies in rows without an error.",
-            shot["sizes"],
+            snapshot["sizes"],
             run.size_bounds,
-            shot["size_delivered"],
+            snapshot["size_delivered"],
         )
-        yield _gauge("in_flight_requests", "Requests in flight.", shot["in_flight"])
-        yield _gauge("waiting_requests", "Queued requests that wait for a point in time.", shot["delayed"])
-        yield _gauge("backlog_requests", "Requests that were read but have not started.", shot["queued"])
-        yield _gauge("workers", "Maximum number of requests in flight at once.", shot["workers"])
-        if shot["total"] is not None:
-            yield _gauge("list_urls", "URLs in the input, exact or estimated.", shot["total"])
-        waits = shot["wait_times"]
+        yield _gauge("in_flight_requests", "Requests in flight.", snapshot["in_flight"])
+        yield _gauge(
+            "waiting_requests", "Queued requests that wait for a point in time.", snapshot["delayed"]
+        )
+        yield _gauge("backlog_requests", "Requests that were read but have not started.", snapshot["queued"])
+        yield _gauge("workers", "Maximum number of requests in flight at once.", snapshot["workers"])
+        if snapshot["total"] is not None:
+            yield _gauge("list_urls", "URLs in the input, exact or estimated.", snapshot["total"])
+        waits = snapshot["wait_times"]
         held = CounterMetricFamily(
             "fetchpool_held_back_seconds", "Seconds that each bottleneck held the run back.", labels=("by",)
         )
