@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fetchpool.model.errors import UsageError
 from fetchpool.model.steering import Command, Pause
 from fetchpool.web.launch import FROM_PAGE, WebPage
 from fetchpool.web.listen import listen
+from tests.at_once import AtOnce
 from tests.factories import snapshot
 from tests.web.process import PATIENCE, RUN, TOKEN, PageProcess
 
@@ -71,11 +73,23 @@ class Launched:
         return bool(self.ask("GET", "/api/snapshot")[1].get("seq") == seq)
 
 
+@contextmanager
+def launched_page() -> Iterator[Launched]:
+    found = Launched()
+    try:
+        yield found
+    finally:
+        found.page.__exit__(RuntimeError)
+
+
 @pytest.fixture
 def launched() -> Iterator[Launched]:
-    found = Launched()
-    yield found
-    found.page.__exit__(RuntimeError)
+    with launched_page() as found:
+        yield found
+
+
+at_once = AtOnce(launched=launched_page)
+"""Not for tests in which a page has to end in time: they would compete with the start of all others."""
 
 
 def test_the_page_shows_the_newest_snapshot_and_passes_commands(launched: Launched) -> None:
@@ -91,6 +105,7 @@ def test_the_page_shows_the_newest_snapshot_and_passes_commands(launched: Launch
     assert launched.code == 0, "it ends by itself: no tab is open"
 
 
+@at_once
 def test_a_link_to_give_away_is_for_a_page_without_buttons(launched: Launched) -> None:
     launched.page.show_link(read_only=True)
     launched.page.on_snapshot(snapshot(elapsed=2.0, seq=2))
@@ -111,6 +126,7 @@ def test_a_link_to_give_away_is_for_a_page_without_buttons(launched: Launched) -
     assert launched.commands == []
 
 
+@at_once
 def test_a_new_link_is_shown_and_works_once(launched: Launched) -> None:
     launched.page.show_link()
     (said,) = launched.notices
@@ -129,6 +145,7 @@ def test_a_new_link_is_shown_and_works_once(launched: Launched) -> None:
     assert redeem() == (401, None)
 
 
+@at_once
 def test_a_dead_page_is_one_notice(launched: Launched) -> None:
     wait_until(lambda: launched.shows(1), "the page")
     os.kill(launched.pid, signal.SIGKILL)
@@ -144,6 +161,7 @@ def test_a_dead_page_is_one_notice(launched: Launched) -> None:
     launched.page.end(1)
 
 
+@at_once
 def test_a_stopped_page_delays_neither_the_run_nor_its_end(launched: Launched) -> None:
     wait_until(lambda: launched.shows(1), "the page")
     os.kill(launched.pid, signal.SIGSTOP)
@@ -172,6 +190,7 @@ def test_an_open_tab_gets_the_end(launched: Launched) -> None:
     assert (answer["seq"], answer["state"], answer["exit_code"]) == (9, "ended", 1)
 
 
+@at_once
 def test_a_killed_run_leaves_no_page_behind() -> None:
     with PageProcess() as page:
         assert page.process.stdin is not None
@@ -179,6 +198,7 @@ def test_a_killed_run_leaves_no_page_behind() -> None:
         assert page.process.wait(PATIENCE) == 0
 
 
+@at_once
 def test_signals_of_the_terminal_do_not_reach_the_page() -> None:
     with PageProcess() as page:
         page.show([snapshot(seq=5)])
@@ -195,6 +215,7 @@ def request(page: PageProcess, path: str, host: str = "") -> bytes:
     ).encode()
 
 
+@at_once
 def test_requests_on_the_wire() -> None:
     with PageProcess() as page:
         page.show([snapshot(seq=5)])
@@ -214,6 +235,7 @@ def test_requests_on_the_wire() -> None:
         assert page.command(timeout=0.0) is None
 
 
+@at_once
 def test_no_token_is_in_the_arguments_or_the_environment(launched: Launched) -> None:
     wait_until(lambda: launched.shows(1), "the page")
     token = launched.link.partition("token=")[2]
