@@ -67,7 +67,7 @@ def configure(inputs: Sequence[str] = (), **given: Unpack[AllSettings]) -> RunCo
     """
     values = _checked(given)
     _refuse_contradictions(inputs, values)
-    check_crawl(values, {name: option.label for name, option in OPTIONS.items()})
+    check_crawl(values, OPTIONS)
     paths = values["outputs"]
     outputs = parse_outputs(paths, values["format"])
     _refuse_formats(outputs, values)

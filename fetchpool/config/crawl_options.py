@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fetchpool.config.choices import compression_of, format_of, without_compression
+from fetchpool.config.option import Option
 from fetchpool.model.crawl_rules import CrawlRules, ScopeKind
 from fetchpool.model.errors import UsageError
 from fetchpool.model.text import escape_invisible
@@ -20,13 +21,6 @@ FIELDS = ("depth", "found_on", "num_links", "canonical", "redirect_url")
 """The fields that a crawl adds to the rows."""
 LINK_FORMATS = ("jsonl", "csv", "tsv", "sqlite", "parquet")
 """Formats of outputs of links."""
-NEED_RECURSIVE = (
-    *("links", "check_external", "check_fragments", "depth", "max_pages", "scope", "include", "exclude"),
-    *("ignore_nofollow", "no_sitemap", "page_requisites", "follow_tags", "ignore_param", "no_trap_guard"),
-    *("max_per_pattern", "frontier"),
-)
-"""Options that need --recursive, which is easily forgotten. `--no-robots` does not: it also overrides
-`robots` in a file."""
 REFUSED = {
     "refresh": "a crawl has no earlier output to compare with",
     "keep_columns": "rows of links have no input columns",
@@ -79,25 +73,38 @@ def links_file(option: str, path: str) -> str:
     return path
 
 
-def check_crawl(values: Mapping[str, Any], labels: Mapping[str, str]) -> None:
-    """Raise `UsageError` for options that can't be combined with --recursive. `labels`: their flags."""
+def check_crawl(values: Mapping[str, Any], options: Mapping[str, Option]) -> None:
+    """Raise `UsageError` for options that can't be combined with --recursive, or need it: without it they
+    have no effect, and most users have forgotten it. `--no-robots` has one, if a file has `robots`."""
     if not values["recursive"]:
-        for name in NEED_RECURSIVE:
+        for name, option in options.items():
             value = values[name]
-            if not (value is None or value is False or value in ("", ())):
-                raise UsageError(f"{labels[name]} needs --recursive")
+            if (
+                name != "no_robots"
+                and _needs_recursive(option, options)
+                and not (value is None or value is False or value in ("", ()))
+            ):
+                raise UsageError(f"{option.label} needs --recursive")
         return
     if values["check_fragments"] and not values["links"]:
         raise UsageError("--check-fragments needs --links PATH, where fetchpool broken finds the links")
     for name, why in REFUSED.items():
         if values.get(name) or (name == "limit" and values[name] is not None):
-            raise UsageError(f"{labels[name]} cannot be combined with --recursive: {why}")
+            raise UsageError(f"{options[name].label} cannot be combined with --recursive: {why}")
     if not values["dedupe"]:
         raise UsageError("--no-dedupe cannot be combined with --recursive: it would never end")
     if values["method"] not in (None, "GET"):
         raise UsageError(
             f"--method {values['method']} cannot be combined with --recursive: links are followed with GET"
         )
+
+
+def _needs_recursive(option: Option, options: Mapping[str, Option]) -> bool:
+    """Whether an option has no effect without --recursive, or without an option of which that is so."""
+    if option.only_with is None:
+        return False
+    name, _ = option.only_with
+    return name == "recursive" or _needs_recursive(options[name], options)
 
 
 def crawl_rules(values: Mapping[str, Any]) -> CrawlRules | None:

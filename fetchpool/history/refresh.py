@@ -23,14 +23,14 @@ from fetchpool.history.temporary_db import open_temporary_database
 from fetchpool.http.conditional import is_usable
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.fingerprint import from_record_url, from_request, original_url
-from fetchpool.model.record import FEATURE_FIELDS, Record
+from fetchpool.model.record import FEATURE_TYPES, Record
 from fetchpool.model.request import CachedVersion, FetchRequest
 from fetchpool.model.text import escape_invisible, memory_size
 from fetchpool.model.urls import request
 from fetchpool.sinks.read_back import COMPLETE, Row, read_rows
 from fetchpool.sources.base import Source
 
-FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_FIELDS)
+FIELDS = ("url", "url_effective", "error", "size_delivered", "content_type", *FEATURE_TYPES)
 """The fields read from each row."""
 INSERT = (
     "INSERT INTO old VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET previous = excluded.previous"

@@ -86,11 +86,17 @@ class Record(Struct, frozen=True):
 FieldType = Literal["boolean", "integer", "real", "text", "binary", "texts", "headers", "redirects"]
 """The types of added fields in outputs with typed columns: `texts` is a list of text, `headers` lists of text
 by name, `redirects` a list of URLs with statuses."""
-FEATURE_FIELDS = ("sha256", "filename_effective", "etag", "last_modified", "not_modified")
-"""Fields that options add to the row."""
+FEATURE_TYPES: dict[str, FieldType] = {
+    "sha256": "text",
+    "filename_effective": "text",
+    "etag": "text",
+    "last_modified": "text",
+    "not_modified": "boolean",
+}
+"""Fields that options add to the row, with their types."""
 ROW_FIELDS: tuple[str, ...] = Record.__struct_fields__[:-1]
 """The row's own columns, in order; the parsers' fields follow."""
-RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_FIELDS, "redirect_url", "extra", "content_encoding"))
+RESERVED_NAMES = frozenset((*ROW_FIELDS, *FEATURE_TYPES, "redirect_url", "extra", "content_encoding"))
 """Names that a parser's field or an input's column can't have; such fields get a prefix."""
 INT64 = range(-(1 << 63), 1 << 63)
 """The integers that every output can store: those of SQLite and Parquet have 64 bits."""

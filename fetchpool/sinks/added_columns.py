@@ -18,16 +18,9 @@ from typing import Any
 
 import msgspec
 
-from fetchpool.model.record import ROW_FIELDS, FieldType
+from fetchpool.model.record import FEATURE_TYPES, ROW_FIELDS, FieldType
 
 EXTRA = "extra"
-FEATURE_TYPES: dict[str, FieldType] = {
-    "sha256": "text",
-    "filename_effective": "text",
-    "etag": "text",
-    "last_modified": "text",
-    "not_modified": "boolean",
-}
 FIXED: frozenset[FieldType] = frozenset(("binary", "texts", "headers", "redirects"))
 """Types of known fields. Columns of these types never change; values that don't fit go to `extra`."""
 MAX_COLUMNS = 500

@@ -24,9 +24,9 @@ import msgspec
 
 from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
-from fetchpool.model.record import ROW_FIELDS, FieldType, Record, StoredRow
+from fetchpool.model.record import FEATURE_TYPES, ROW_FIELDS, FieldType, Record, StoredRow
 from fetchpool.model.text import escape_invisible
-from fetchpool.sinks.added_columns import EXTRA, FEATURE_TYPES, AddedColumns, quoted, to_json
+from fetchpool.sinks.added_columns import EXTRA, AddedColumns, quoted, to_json
 from fetchpool.sinks.file_ops import GONE
 from fetchpool.sinks.read_back import stored_row, table_rows
 from fetchpool.sinks.row_lines import STORED_FIELDS
