@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -34,6 +34,7 @@ from fetchpool.model.steering import (
     Stop,
 )
 from fetchpool.sources.iterable import IterableSource
+from tests.at_once import AtOnce
 from tests.contracts.gauged import GaugedServer, Handler, serving
 
 BY = "from the web page"
@@ -52,9 +53,6 @@ class SteeredServer(GaugedServer):
         self.RequestHandlerClass = SteeredHandler  # type: ignore[assignment]
         self.permits = threading.Semaphore(0)
         self.times: list[float] = []
-        self.test = 0
-        """The number of the test whose requests are counted. One of an aborted run may come later than the
-        next test begins."""
 
     def begin(self) -> None:
         """Count from now on the requests of another run."""
@@ -63,9 +61,6 @@ class SteeredServer(GaugedServer):
             self.asked.clear()
             self.times.clear()
             self.held = self.most = 0
-
-    def url(self, path: str) -> str:
-        return f"{super().url(path)}?{self.test}"
 
     def let_go(self, number: int) -> None:
         self.permits.release(number)
@@ -86,21 +81,18 @@ class SteeredHandler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802
         server = self.server
-        test = int(urlsplit(self.path).query)
         with server.lock:
             permits = server.permits
-            if test == server.test:
-                server.asked.append(self.path)
-                server.times.append(monotonic())
-                server.held += 1
-                server.most = max(server.most, server.held)
-                server.enough.notify_all()
+            server.asked.append(self.path)
+            server.times.append(monotonic())
+            server.held += 1
+            server.most = max(server.most, server.held)
+            server.enough.notify_all()
         if self.path.startswith("/held"):
             permits.acquire(timeout=WAIT)
         with server.lock:
-            if test == server.test:
-                server.held -= 1
-                server.enough.notify_all()
+            server.held -= 1
+            server.enough.notify_all()
         if self.path.startswith("/redirect"):
             self.send_response(302)
             self.send_header("Location", self.path.replace("redirect", "quick"))
@@ -170,27 +162,13 @@ class Run:
         return self.result
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[SteeredServer]:
-    with serving(SteeredServer()) as running:
-        yield running
-        running.let_go(10_000)
+def steered_server() -> AbstractContextManager[SteeredServer]:
+    return serving(SteeredServer())
 
 
-@pytest.fixture(
-    params=[
-        ("thread", "curl"),
-        ("thread", "requests"),
-        ("process", "curl"),
-        ("async", "curl"),
-        ("async", "curl", "by-steps"),
-    ],
-    ids="-".join,
-)
-def steered(request: pytest.FixtureRequest, server: SteeredServer, tmp_path: Path) -> Callable[..., Run]:
+def runs(way: tuple[str, ...], server: SteeredServer, tmp_path: Path) -> Callable[..., Run]:
     """Starts runs of one kind of pool, and ends them."""
-    executor, transport, *more = request.param
-    server.test += 1
+    executor, transport, *more = way
 
     @contextmanager
     def running(*paths: str, **given: object) -> Iterator[Run]:
@@ -218,6 +196,38 @@ def steered(request: pytest.FixtureRequest, server: SteeredServer, tmp_path: Pat
     return running
 
 
+@pytest.fixture(
+    params=[
+        ("thread", "curl"),
+        ("thread", "requests"),
+        ("process", "curl"),
+        ("async", "curl"),
+        ("async", "curl", "by-steps"),
+    ],
+    ids="-".join,
+)
+def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    way: tuple[str, ...] = request.param
+    return way
+
+
+@pytest.fixture
+def server() -> Iterator[SteeredServer]:
+    with steered_server() as running:
+        yield running
+
+
+@pytest.fixture
+def steered(way: tuple[str, ...], server: SteeredServer, tmp_path: Path) -> Callable[..., Run]:
+    return runs(way, server, tmp_path)
+
+
+waiting = AtOnce(
+    server=steered_server,
+    steered=lambda way, server, tmp_path: nullcontext(runs(way, server, tmp_path)),
+)
+
+
 def held(number: int) -> list[str]:
     return [f"/held/{each}" for each in range(number)]
 
@@ -228,6 +238,7 @@ def rows(tmp_path: Path) -> Counter[str]:
     return Counter(urlsplit(json.loads(line)["url"]).path for line in lines)
 
 
+@waiting
 def test_after_a_pause_nothing_starts_until_the_run_is_resumed(steered, server, tmp_path):
     # So that the pool has sent some ahead to its processes, or has some in its queue.
     paths = [*(f"/quick/{number}" for number in range(150)), *held(40)]
@@ -266,6 +277,7 @@ def test_a_command_takes_effect_at_once_while_all_workers_wait(steered, server):
     assert median(seconds) < 0.1  # the loop turns every quarter of a second without a command
 
 
+@waiting
 def test_the_number_of_workers_follows_and_no_host_gets_more_than_its_limit(steered, server, tmp_path):
     with steered(*held(70)) as run:
         server.wait_until(lambda: server.held == 10)
@@ -305,6 +317,7 @@ def test_the_number_of_workers_follows_and_no_host_gets_more_than_its_limit(stee
     ]
 
 
+@waiting
 def test_a_rate_holds_from_the_next_request_on_for_every_hop(steered, server, tmp_path):
     paths = [f"/redirect/{number}" for number in range(40)]
     with steered(*paths, paused=True) as run:
@@ -327,6 +340,7 @@ def test_a_rate_holds_from_the_next_request_on_for_every_hop(steered, server, tm
     ]
 
 
+@waiting
 def test_a_stop_can_be_taken_back_and_a_stopped_run_can_be_resumed(steered, server, tmp_path):
     with steered(*held(12), workers=4) as run:
         server.wait_until(lambda: server.held == 4)
@@ -349,6 +363,7 @@ def test_a_stop_can_be_taken_back_and_a_stopped_run_can_be_resumed(steered, serv
     assert rows(tmp_path) == dict.fromkeys(held(12), 1)
 
 
+@waiting
 def test_an_abort_ends_what_is_in_flight_without_rows_also_of_a_paused_run(steered, server, tmp_path):
     with steered(*held(12), workers=4) as run:
         server.wait_until(lambda: server.held == 4)
