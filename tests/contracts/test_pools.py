@@ -26,9 +26,22 @@ from fetchpool.pools.async_.pool import AsyncPool
 from fetchpool.pools.base import InlinePool, Pool
 from fetchpool.pools.open import open_pool
 from fetchpool.runtime import threads
-from tests.contracts.gauged import IN_PROCESS, WAYS, WITH_ADDRESSES, ended, opened, submit
+from tests.at_once import AtOnce
+from tests.contracts.gauged import (
+    IN_PROCESS,
+    WAYS,
+    WITH_ADDRESSES,
+    GaugedServer,
+    ended,
+    opened,
+    serving,
+    submit,
+)
+
+waiting = AtOnce(server=lambda: serving(GaugedServer()))
 
 
+@waiting
 def test_every_request_gets_its_own_outcome(way, server):
     pool = opened(way, 3)
     futures = submit(pool, server, *(f"/{number}" for number in range(60)))
@@ -40,6 +53,7 @@ def test_every_request_gets_its_own_outcome(way, server):
     pool.shutdown()
 
 
+@waiting
 def test_no_more_than_the_workers_fetch_at_once_and_all_of_them_do(way, server):
     pool = opened(way, 3)
     futures = submit(pool, server, *["/held"] * 9)
@@ -50,6 +64,7 @@ def test_no_more_than_the_workers_fetch_at_once_and_all_of_them_do(way, server):
     pool.shutdown()
 
 
+@waiting
 def test_a_slow_url_delays_no_other(way, server):
     pool = opened(way, 2)
     wait(submit(pool, server, *["/quick"] * 40))  # the pool has learned that fetches here are short
@@ -62,6 +77,7 @@ def test_a_slow_url_delays_no_other(way, server):
     pool.shutdown()
 
 
+@waiting
 def test_shutdown_waits_for_what_was_submitted(way, server):
     pool = opened(way, 2)
     futures = submit(pool, server, *["/held"] * 4)
@@ -71,6 +87,7 @@ def test_shutdown_waits_for_what_was_submitted(way, server):
     assert [future.result(0).error for future in futures] == [None] * 4
 
 
+@waiting
 def test_abort_ends_what_is_in_flight_at_once(way, server):
     pool = opened(way, 2)
     futures = submit(pool, server, *["/held"] * 6)
@@ -396,6 +413,7 @@ def mortal_pool(workers: int) -> Pool:
 
 
 @pytest.mark.parametrize("others", [0, 1])
+@waiting
 def test_a_worker_that_dies_in_the_midst_of_a_large_outcome_is_seen_to_die(server, others):
     parse = ("tests.contracts.parsers:die_while_sending",)
     pool = open_pool("process", 1 + others, FetchOptions(parse=parse))
