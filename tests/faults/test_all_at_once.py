@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import runner
+from tests.faults.matrix import at_once
 from tests.faults.scenarios.broken import BROKEN_RESPONSES, bomb
 from tests.faults.scenarios.further import CODINGS
 from tests.faults.scenarios.normal import PAGE
@@ -39,15 +40,22 @@ ERRORS = {
 PAGES = ("ok", "chunked", "until-closed", "http10", "gzip", "continue", "bomb-redirect", "redirect?3")
 
 
+@pytest.fixture(scope="module")
+def bombs() -> None:
+    """Made beforehand: it takes its time, and a server that makes it is silent."""
+    for coding in CODINGS:
+        bomb(coding)
+
+
+@pytest.mark.usefixtures("bombs")
 @pytest.mark.parametrize(
     ("executor", "transport"), [("thread", "curl"), ("thread", "requests"), ("async", "curl")]
 )
+@at_once()
 @measured
 def test_every_fault_is_one_line_and_the_good_pages_are_fetched(
     server: FaultServer, tmp_path: Path, executor: str, transport: str
 ) -> None:
-    for coding in CODINGS:
-        bomb(coding)  # made beforehand: it takes its time, and a server that makes it is silent
     (tmp_path / "urls.txt").write_text("\n".join(server.url(path) for path in (*ERRORS, *PAGES)))
     done = runner.fetchpool(
         *("urls.txt", "-o", "-", "-w", "60", "--per-host", "0", "--retry", "0", "--max-filesize", "1M"),

@@ -28,7 +28,7 @@ from tests.faults.server import FaultServer
 ENOUGH = 110 << 20
 """Most bytes read of a list whose host does not respond: 64 MiB, and what was being read."""
 
-QUICK = ("-q", "-w", "3", "--per-host", "2", "--retry", "0", "--max-time", "3", "--max-runtime", "2")
+QUICK = ("-q", "-w", "3", "--per-host", "2", "--retry", "0", "--max-time", "2.2", "--max-runtime", "2")
 
 
 def long_url(url: str, number: int) -> str:
