@@ -52,14 +52,6 @@ MAX_NESTING = 4
 UNSCOPED = (LinkKind.SITEMAP, LinkKind.REQUISITE)
 """Kinds of URLs whose redirects may leave the scope, since they may be outside the scope themselves."""
 HEAD = "HEAD"
-BEFORE_REQUEST = frozenset(
-    (
-        *(FailureKind.DNS, FailureKind.TIMEOUT_DNS, FailureKind.REFUSED, FailureKind.UNREACHABLE),
-        *(FailureKind.TIMEOUT_CONNECT, FailureKind.TLS, FailureKind.PROXY, FailureKind.FORBIDDEN_ADDRESS),
-        *(FailureKind.ROBOTS, FailureKind.HOST_DOWN, FailureKind.ABORTED, FailureKind.INVALID_URL),
-    )
-)
-"""Failures that occur before the server has seen the method."""
 UTF8_MARK = b"\xef\xbb\xbf"
 SITEMAP = b"sitemap:"
 """The start of a robots.txt line that lists a sitemap, in lower case."""
@@ -294,7 +286,7 @@ class Crawl(Observer):
         if discovery is None or discovery.kind is not LinkKind.EXTERNAL or request.method != HEAD:
             return None
         error = outcome.record.error
-        if error is None or error in BEFORE_REQUEST:
+        if error is None or (isinstance(error, FailureKind) and error.is_before_request):
             return None
         return derive.with_method(request, "GET")
 

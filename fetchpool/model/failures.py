@@ -1,5 +1,5 @@
 """The table of failures: each kind with its exit code, its message, and its treatment by retries, host
-limits, the proxy breaker and the archive; and the group names that users may write.
+limits, the proxy breaker, the archive, crawls and reports; and the group names that users may write.
 
 In: nothing, or words such as `timeout`. Out: `error` values as rows have them. Pure.
 """
@@ -42,6 +42,13 @@ class Traits(Struct, frozen=True, kw_only=True):
     """Why a body is truncated, in the words of WARC 1.1 section 5.13."""
     group: str = ""
     """The word that users may write for several kinds (`--retry-failed`)."""
+    report_group: str = "response"
+    """The group of the kind in reports."""
+    is_before_request: bool = False
+    """Whether it occurs before the server has seen the request's method."""
+    link_verdict: str = "broken"
+    """What it says about links to the URL: `broken`; `fine` if there is such a page; `unsure` if the link may
+    work in a browser."""
 
 
 class FailureKind(StrEnum):
@@ -60,6 +67,9 @@ class FailureKind(StrEnum):
     is_dns: bool
     warc_truncated: str
     group: str
+    report_group: str
+    is_before_request: bool
+    link_verdict: str
     _timeout: str
 
     def __new__(cls, traits: Traits) -> Self:
@@ -75,6 +85,9 @@ class FailureKind(StrEnum):
         kind.is_dns = traits.is_dns
         kind.warc_truncated = traits.warc_truncated
         kind.group = traits.group
+        kind.report_group = traits.report_group
+        kind.is_before_request = traits.is_before_request
+        kind.link_verdict = traits.link_verdict
         kind._timeout = traits.timeout
         return kind
 
@@ -83,20 +96,57 @@ class FailureKind(StrEnum):
         return f"{self.message}: {self._timeout.format(seconds)}"
 
     INVALID_URL = Traits(
-        error="invalid_url", exitcode=3, message="not a valid http or https URL", blames_host=False
+        error="invalid_url",
+        exitcode=3,
+        message="not a valid http or https URL",
+        blames_host=False,
+        report_group="not fetched",
+        is_before_request=True,
     )
     UNSUPPORTED_SCHEME = Traits(
-        error="unsupported_scheme", exitcode=1, message="only http and https are fetched", blames_host=False
+        error="unsupported_scheme",
+        exitcode=1,
+        message="only http and https are fetched",
+        blames_host=False,
+        report_group="not fetched",
+        link_verdict="fine",
     )
     FORBIDDEN_ADDRESS = Traits(
-        error="forbidden_address", exitcode=7, message="not a public address", blames_host=False
+        error="forbidden_address",
+        exitcode=7,
+        message="not a public address",
+        blames_host=False,
+        report_group="not fetched",
+        is_before_request=True,
+        link_verdict="unsure",
     )
-    ROBOTS = Traits(error="robots", exitcode=9, message="disallowed by robots.txt", blames_host=False)
+    ROBOTS = Traits(
+        error="robots",
+        exitcode=9,
+        message="disallowed by robots.txt",
+        blames_host=False,
+        report_group="not fetched",
+        is_before_request=True,
+        link_verdict="unsure",
+    )
     HOST_DOWN = Traits(
-        error="host_down", exitcode=7, message="skipped: host is not responding", blames_host=False
+        error="host_down",
+        exitcode=7,
+        message="skipped: host is not responding",
+        blames_host=False,
+        report_group="not fetched",
+        is_before_request=True,
+        link_verdict="unsure",
     )
     # Not transient: the name server has answered.
-    DNS = Traits(error="dns", exitcode=6, message="host name does not exist", is_dns=True)
+    DNS = Traits(
+        error="dns",
+        exitcode=6,
+        message="host name does not exist",
+        is_dns=True,
+        report_group="DNS",
+        is_before_request=True,
+    )
     TIMEOUT_DNS = Traits(
         error="timeout_dns",
         exitcode=28,
@@ -105,6 +155,8 @@ class FailureKind(StrEnum):
         is_transient=True,
         is_dns=True,
         group="timeout",
+        report_group="DNS",
+        is_before_request=True,
     )
     REFUSED = Traits(
         error="refused",
@@ -113,8 +165,17 @@ class FailureKind(StrEnum):
         is_transient=True,
         is_overload=True,
         breaks_connection=True,
+        report_group="connection",
+        is_before_request=True,
     )
-    UNREACHABLE = Traits(error="unreachable", exitcode=7, message="no route to host", is_transient=True)
+    UNREACHABLE = Traits(
+        error="unreachable",
+        exitcode=7,
+        message="no route to host",
+        is_transient=True,
+        report_group="connection",
+        is_before_request=True,
+    )
     TIMEOUT_CONNECT = Traits(
         error="timeout_connect",
         exitcode=28,
@@ -125,14 +186,25 @@ class FailureKind(StrEnum):
         breaks_connection=True,
         blames_proxy=False,
         group="timeout",
+        report_group="timeout",
+        is_before_request=True,
     )
-    TLS = Traits(error="tls", exitcode=35, message="TLS handshake failed")
+    TLS = Traits(
+        error="tls",
+        exitcode=35,
+        message="TLS handshake failed",
+        report_group="connection",
+        is_before_request=True,
+    )
     PROXY = Traits(
         error="proxy",
         exitcode=97,
         message="skipped: proxy is not responding",
         blames_host=False,
         blames_proxy=False,
+        report_group="not fetched",
+        is_before_request=True,
+        link_verdict="unsure",
     )
     RESET = Traits(
         error="reset",
@@ -142,6 +214,7 @@ class FailureKind(StrEnum):
         is_overload=True,
         breaks_connection=True,
         warc_truncated="disconnect",
+        report_group="connection",
     )
     EMPTY_REPLY = Traits(
         error="empty_reply",
@@ -160,6 +233,7 @@ class FailureKind(StrEnum):
         breaks_connection=True,
         warc_truncated="time",
         group="timeout",
+        report_group="timeout",
     )
     # Not transient: the attempt used all the time that the user allows.
     TIMEOUT_TOTAL = Traits(
@@ -170,6 +244,7 @@ class FailureKind(StrEnum):
         blames_proxy=False,
         warc_truncated="time",
         group="timeout",
+        report_group="timeout",
     )
     # Transient, though a compressed stream may end early in a complete body: the two look the same.
     TRUNCATED = Traits(
@@ -181,12 +256,37 @@ class FailureKind(StrEnum):
     )
     PROTOCOL = Traits(error="protocol", exitcode=8, message="malformed HTTP response")
     DECODE = Traits(error="decode", exitcode=61, message="body cannot be decoded")
-    TOO_LARGE = Traits(error="too_large", exitcode=63, message="body too large", warc_truncated="length")
+    TOO_LARGE = Traits(
+        error="too_large",
+        exitcode=63,
+        message="body too large",
+        warc_truncated="length",
+        link_verdict="fine",
+    )
     TOO_MANY_REDIRECTS = Traits(error="too_many_redirects", exitcode=47, message="too many redirects")
-    PARSE = Traits(error="parse", exitcode=23, message="parser failed")
-    ABORTED = Traits(error="aborted", exitcode=42, message="the run was stopped", blames_host=False)
+    PARSE = Traits(
+        error="parse",
+        exitcode=23,
+        message="parser failed",
+        link_verdict="fine",
+    )
+    ABORTED = Traits(
+        error="aborted",
+        exitcode=42,
+        message="the run was stopped",
+        blames_host=False,
+        report_group="other",
+        is_before_request=True,
+        link_verdict="unsure",
+    )
     INTERNAL = Traits(
-        error="internal", exitcode=2, message="internal error", blames_host=False, blames_proxy=False
+        error="internal",
+        exitcode=2,
+        message="internal error",
+        blames_host=False,
+        blames_proxy=False,
+        report_group="other",
+        link_verdict="unsure",
     )
 
 

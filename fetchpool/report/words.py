@@ -13,9 +13,6 @@ from fetchpool.report.numbers import Example, Numbers
 OK = "ok"
 KINDS = {str(kind): kind for kind in FailureKind}
 PHRASES = {f"http_{status.value}": status.phrase for status in HTTPStatus}
-REFUSED_HERE = ("invalid_url", "unsupported_scheme", "forbidden_address", "robots", "host_down", "proxy")
-"""Kinds of URLs that were not fetched."""
-RESPONSES = ("truncated", "protocol", "decode", "too_large", "too_many_redirects", "parse", "empty_reply")
 
 
 def share(part: int, of: int) -> str:
@@ -47,17 +44,7 @@ def group(error: str) -> str:
     if error.startswith("http_"):
         return "HTTP 4xx" if error.startswith("http_4") else "HTTP 5xx" if error[5:6] >= "5" else "HTTP"
     kind = KINDS.get(error)
-    if kind is None:
-        return "other"
-    if kind.is_dns:
-        return "DNS"
-    if kind.group == "timeout":
-        return "timeout"
-    if kind in REFUSED_HERE:
-        return "not fetched"
-    if kind in RESPONSES:
-        return "response"
-    return "other" if kind in ("aborted", "internal") else "connection"
+    return "other" if kind is None else kind.report_group
 
 
 def groups(numbers: Numbers) -> list[tuple[str, int]]:

@@ -22,23 +22,13 @@ class Verdict(IntEnum):
     BROKEN = 2
 
 
-UNSURE = frozenset(
-    (
-        *(f"http_{status}" for status in (401, 403, 429, 451, 503, 999)),
-        FailureKind.ROBOTS,
-        FailureKind.HOST_DOWN,
-        FailureKind.PROXY,
-        FailureKind.FORBIDDEN_ADDRESS,
-        FailureKind.ABORTED,
-        FailureKind.INTERNAL,
-    )
-)
-FINE = frozenset((FailureKind.TOO_LARGE, FailureKind.PARSE, FailureKind.UNSUPPORTED_SCHEME))
-"""Errors of pages that exist."""
+VERDICTS = {
+    **{f"http_{status}": Verdict.UNSURE for status in (401, 403, 429, 451, 503, 999)},
+    **{str(kind): Verdict[kind.link_verdict.upper()] for kind in FailureKind},
+}
+"""The verdicts on links to a URL whose row has such an error. Any other is broken."""
 
 
 def verdict(error: str | None) -> Verdict:
     """Return the verdict on a row with this error."""
-    if error is None or error in FINE:
-        return Verdict.FINE
-    return Verdict.UNSURE if error in UNSURE else Verdict.BROKEN
+    return Verdict.FINE if error is None else VERDICTS.get(error, Verdict.BROKEN)
