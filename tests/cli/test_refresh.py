@@ -24,6 +24,7 @@ class Site(ThreadingHTTPServer):
     """Pages with validators, which a test may change."""
 
     daemon_threads = True
+    request_queue_size = 128  # beyond 5, the kernel would have clients wait a second and try again
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
