@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from fetchpool.config.choices import LOCAL_EXECUTORS, TRANSPORTS
+from tests.at_once import AtOnce
 from tests.cli.runner import Terminal, fetchpool
+
+waiting = AtOnce()
 
 
 @pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
+@waiting
 def test_the_demo_needs_nothing_and_ends_well(executor: str, tmp_path: Path) -> None:
     done = fetchpool("demo", "-n", "120", "-w", "20", "--executor", executor, "-o", "rows.txt", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -22,6 +26,7 @@ def test_the_demo_needs_nothing_and_ends_well(executor: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+@waiting
 def test_the_demos_rows_are_kept_where_the_summary_says(transport: str, tmp_path: Path) -> None:
     done = fetchpool("demo", "-n", "60", "-w", "20", "--transport", transport, env={"TMPDIR": str(tmp_path)})
     assert done.returncode == 0, done.stderr
@@ -31,6 +36,7 @@ def test_the_demos_rows_are_kept_where_the_summary_says(transport: str, tmp_path
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [Path(place[1])]
 
 
+@waiting
 def test_the_demo_can_be_stopped(tmp_path: Path) -> None:
     with Terminal(["demo", "-n", "5000", "-w", "5", "-o", "rows.txt"], tmp_path) as terminal:
         terminal.wait_for("5 in flight")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fetchpool.cli.demo_server.server import DemoServer
+from tests.at_once import AtOnce
 from tests.cli.runner import FETCHPOOL, PATIENCE, environment
 
 WINDOW = 10
@@ -19,16 +20,14 @@ first = sys.stdin.readline()
 time.sleep(1.6)
 sys.stdout.write(first + sys.stdin.read())
 """
+waiting = AtOnce(server=DemoServer)
 
 
-@pytest.fixture
-def listed(demo_server: DemoServer, tmp_path: Path) -> Path:
-    urls = [demo_server.url(f"/bytes/100?{tmp_path.name}{number}") for number in range(URLS)]
-    (tmp_path / "urls.txt").write_text("\n".join(urls))
-    return tmp_path
-
-
-def piped(reader: str, directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def piped(
+    reader: str, server: DemoServer, directory: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    urls = [server.url(f"/bytes/100?{number}") for number in range(URLS)]
+    (directory / "urls.txt").write_text("\n".join(urls))
     command = f'"$@" | {reader}'
     return subprocess.run(
         ["bash", "-c", command, "bash", *FETCHPOOL, "urls.txt", "-o", "-", *options],
@@ -51,23 +50,28 @@ def piped(reader: str, directory: Path, *options: str) -> subprocess.CompletedPr
     ],
     ids=" ".join,
 )
+@waiting
 def test_head_costs_no_more_than_a_window_beyond_its_rows(
-    listed: Path, demo_server: DemoServer, options: tuple[str, ...]
+    server: DemoServer, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    before = demo_server.requests
-    done = piped("head -n 3", listed, "-w", str(WINDOW), *options)
+    before = server.requests
+    done = piped("head -n 3", server, tmp_path, "-w", str(WINDOW), *options)
     assert len(done.stdout.splitlines()) == 3
     # What `head` reads in one piece is read, and after its end a window at most is in flight.
-    assert demo_server.requests - before <= 3 + 2 * WINDOW
+    assert server.requests - before <= 3 + 2 * WINDOW
     assert done.stderr == ""
 
 
-def test_a_reader_that_reads_on_gets_all_rows(listed: Path) -> None:
-    assert piped("cat", listed, "-w", str(WINDOW)).stdout.count("url:<") == URLS
+@waiting
+def test_a_reader_that_reads_on_gets_all_rows(server: DemoServer, tmp_path: Path) -> None:
+    assert piped("cat", server, tmp_path, "-w", str(WINDOW)).stdout.count("url:<") == URLS
 
 
-def test_a_slow_reader_slows_the_run_and_is_named_as_the_bottleneck(listed: Path) -> None:
+@waiting
+def test_a_slow_reader_slows_the_run_and_is_named_as_the_bottleneck(
+    server: DemoServer, tmp_path: Path
+) -> None:
     reader = f"{sys.executable} -c '{SLOW_READER}'"
-    done = piped(reader, listed, "-w", str(WINDOW))
+    done = piped(reader, server, tmp_path, "-w", str(WINDOW))
     assert done.stdout.count("url:<") == URLS
     assert "bottleneck: the reader of standard output" in done.stderr
