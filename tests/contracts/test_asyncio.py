@@ -13,10 +13,12 @@ import pytest
 import fetchpool
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.config.choices import LOCAL_EXECUTORS
+from tests.at_once import AtOnce
 
 ENOUGH = 15.0
 """Seconds after which what was to happen won't."""
 
+waiting = AtOnce()
 with_every_executor = pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 
 
@@ -89,6 +91,7 @@ def test_a_dropped_generator_ends_its_run(demo_server: DemoServer) -> None:
     asyncio.run(main())
 
 
+@waiting
 def test_afetch_reads_no_further_than_its_workers_and_the_waiting_rows_need(demo_server: DemoServer) -> None:
     read = 0
 
@@ -165,6 +168,7 @@ def test_shutting_an_async_pool_down_is_no_cancellation_of_the_waiting_task(demo
     asyncio.run(main())
 
 
+@waiting
 def test_a_cancelled_task_withdraws_its_request_from_an_async_pool(demo_server: DemoServer) -> None:
     async def main() -> None:
         async with fetchpool.AsyncPool(workers=1) as pool:
@@ -177,6 +181,7 @@ def test_a_cancelled_task_withdraws_its_request_from_an_async_pool(demo_server: 
 
 
 @with_every_executor
+@waiting
 def test_map_yields_the_rows_in_the_order_of_the_urls(demo_server: DemoServer, executor: str) -> None:
     urls = [demo_server.url("/delay/200?map"), *(demo_server.url(f"/bytes/{size}") for size in range(50))]
     with fetchpool.Pool(4, executor=executor) as pool:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from fetchpool.pools.cluster.arguments import NOT_SHARED, TOKEN, Packer, unpack,
 from fetchpool.pools.cluster.pool import CHECK, ClusterPool
 from fetchpool.pools.cluster.shares import divide
 from fetchpool.pools.wakeup import Wakeup, poll_wakeup
+from tests.at_once import AtOnce
 from tests.contracts.fake_cluster import FakeCluster
-from tests.contracts.gauged import PATIENCE, GaugedServer, ended, submit
+from tests.contracts.gauged import PATIENCE, GaugedServer, ended, serving, submit
 
 
 @pytest.fixture
@@ -32,8 +34,8 @@ def cluster() -> FakeCluster:
     return FakeCluster()
 
 
-@pytest.fixture
-def pools() -> Iterator[Any]:
+@contextmanager
+def opening_pools() -> Iterator[Any]:
     opened: list[ClusterPool] = []
 
     def open_pool(
@@ -42,9 +44,24 @@ def pools() -> Iterator[Any]:
         opened.append(ClusterPool(workers, FetchOptions(**options), cluster, wait=wait))
         return opened[-1]
 
-    yield open_pool
-    for pool in opened:
-        pool.shutdown(abort=True)
+    try:
+        yield open_pool
+    finally:
+        for pool in opened:
+            pool.shutdown(abort=True)
+
+
+@pytest.fixture
+def pools() -> Iterator[Any]:
+    with opening_pools() as open_pool:
+        yield open_pool
+
+
+waiting = AtOnce(
+    cluster=lambda: nullcontext(FakeCluster()),
+    pools=opening_pools,
+    server=lambda: serving(GaugedServer()),
+)
 
 
 def until(condition: Any) -> None:
@@ -164,6 +181,7 @@ def test_a_worker_that_joins_takes_its_share_and_no_more_run_at_once(
     until(lambda: [station.places for station in pool._stations.opened] == [2, 2, 2])
 
 
+@waiting
 def test_the_last_worker_that_dies_leaves_requests_waiting_for_the_next(
     cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
@@ -180,6 +198,7 @@ def test_the_last_worker_that_dies_leaves_requests_waiting_for_the_next(
     assert ended(futures) == ["fetched"] * 10
 
 
+@waiting
 def test_a_pool_without_a_worker_is_lost_after_its_wait(pools: Any, server: GaugedServer) -> None:
     pool = pools(FakeCluster(0), 4, wait=0.2)
     futures = submit(pool, server, "/x")
@@ -202,6 +221,7 @@ def test_the_caller_is_notified_once_when_the_cluster_is_lost(
     assert reasons == ["its scheduler has ended"]
 
 
+@waiting
 def test_a_worker_that_is_cut_off_is_abandoned_and_starts_nothing_after_its_lease(
     cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
@@ -239,8 +259,9 @@ def test_what_a_worker_aborts_when_its_lease_ends_is_fetched_by_another_even_if_
     assert {future.result().error for future in futures if not future.cancelled()} == {None}
 
 
+@waiting
 def test_a_station_that_answers_that_it_has_ended_has_not_died(
-    cluster: FakeCluster, pools: Any, server: GaugedServer, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
     """Its last report may come later than that answer."""
     pool = pools(cluster, 4)
@@ -248,7 +269,7 @@ def test_a_station_that_answers_that_it_has_ended_has_not_died(
     server.wait_until_held(4)
     station = pool._stations.opened[0]
     host = cluster.stations[station.name]
-    monkeypatch.setattr(host, "_publish", lambda _: None)
+    host._publish = lambda _: None
     host._lease._ends = float("-inf")
     until(lambda: station not in pool._stations.opened)
     server.release.set()
@@ -281,6 +302,7 @@ def test_a_lease_counts_from_the_report_that_has_arrived() -> None:
     assert not leased.holds
 
 
+@waiting
 def test_requests_of_a_spaced_host_keep_their_distance_over_all_workers(
     cluster: FakeCluster, pools: Any, server: GaugedServer
 ) -> None:
@@ -336,6 +358,7 @@ def test_the_pool_notes_that_a_worker_has_threads_it_does_not_use(pools: Any) ->
     ]
 
 
+@waiting
 def test_names_are_looked_up_at_a_station(cluster: FakeCluster, pools: Any, server: GaugedServer) -> None:
     pool = pools(cluster, 2)
     found: Any = []

@@ -11,10 +11,12 @@ import pytest
 
 import fetchpool
 from fetchpool.config.choices import LOCAL_EXECUTORS
-from tests.contracts.gauged import GaugedServer
+from tests.at_once import AtOnce
+from tests.contracts.gauged import GaugedServer, serving
 
 PATIENCE = 30.0
 
+waiting = AtOnce(server=lambda: serving(GaugedServer()))
 with_every_executor = pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 
 
@@ -23,6 +25,7 @@ def held(server: GaugedServer, number: int) -> list[str]:
 
 
 @with_every_executor
+@waiting
 def test_a_run_is_paused_resized_and_resumed_from_another_thread(server: GaugedServer, executor: str) -> None:
     urls = held(server, 12)
     states: list[str] = []
@@ -60,6 +63,7 @@ def test_a_run_is_paused_resized_and_resumed_from_another_thread(server: GaugedS
     assert all(row.ok for row in found)
 
 
+@waiting
 def test_a_run_that_was_paused_before_its_first_row_begins_when_it_is_resumed(server: GaugedServer) -> None:
     async def main() -> None:
         rows = fetchpool.afetch([server.url("/a"), server.url("/b")])
@@ -76,6 +80,7 @@ def test_a_run_that_was_paused_before_its_first_row_begins_when_it_is_resumed(se
 
 
 @with_every_executor
+@waiting
 def test_a_pool_starts_nothing_while_it_is_paused(server: GaugedServer, executor: str) -> None:
     with fetchpool.Pool(3, executor=executor) as pool:
         first = [pool.submit(url) for url in held(server, 3)]
@@ -113,6 +118,7 @@ def test_a_paused_pool_without_references_completes_its_requests(server: GaugedS
     assert future.result(PATIENCE).ok
 
 
+@waiting
 def test_an_async_pool_is_paused_and_resumed(server: GaugedServer) -> None:
     async def main() -> None:
         async with fetchpool.AsyncPool(2) as pool:
