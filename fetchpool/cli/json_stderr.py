@@ -40,7 +40,7 @@ PIPE_SIZE = 1 << 20
 MAX_LINE = 1 << 16
 """Maximum bytes of printed text per `notice`; a longer line becomes several."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE = 0.2
+LOCK_TIMEOUT = 0.2
 """Seconds to wait for a line that is being written when the process must exit at once."""
 
 
@@ -100,7 +100,7 @@ class JsonStderr:
         exits at once; also in a signal handler, which may have interrupted `write()`."""
         if not self._is_finished:
             self.code = code
-        if not self._lock.acquire(timeout=PATIENCE):
+        if not self._lock.acquire(timeout=LOCK_TIMEOUT):
             return
         with suppress(OSError, ValueError):
             if not self._is_finished and select.select([], [self._descriptor], [], 0)[1]:

@@ -21,7 +21,7 @@ NAMES = """
 """Tags of interest: those with links, and those that change how the following tags are read."""
 ATTRIBUTE_NAME = rf"""[^{W}"'<>/=]++"""
 VALUE = rf"""(?:"[^"<]*+"|'[^'<]*+'|[^{W}"'<>]++)"""
-MOST = 30
+MAX_ATTRIBUTES = 30
 """Maximum number of attributes of a tag in its usual form."""
 
 
@@ -46,7 +46,7 @@ def token_regex(attributes: str = "", *, is_a_short: bool) -> re.Pattern[str]:
     def rest(unless: str) -> str:
         """Return a pattern for the attributes and the end of a tag without the attributes `unless`."""
         name = f"(?!(?:{any_case(unless)})[{W}/>=]){ATTRIBUTE_NAME}" if unless else ATTRIBUTE_NAME
-        return f"(?:{blanks}{name}(?:={VALUE})?){{0,{MOST}}}[{W}/]*+>"
+        return f"(?:{blanks}{name}(?:={VALUE})?){{0,{MAX_ATTRIBUTES}}}[{W}/]*+>"
 
     other = f"(?!(?:{any_case(f'href rel {names}')})[{W}/>=]){ATTRIBUTE_NAME}"
     before = rf'(?:[{W}]++{other}="[^"<]*+"){{0,9}}'

@@ -199,7 +199,7 @@ def build(
         known,
         archive=archive,
         spools=spools,
-        journals=opened,
+        resumable=opened,
         jar=jar,
         first=() if parts is None else parts.written_first,
     )

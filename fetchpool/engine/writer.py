@@ -36,11 +36,11 @@ class Writer:
         *,
         archive: WarcFile | None = None,
         spools: Sequence[SpoolDirectory] = (),
-        journals: Sequence[ResumableSink] = (),
+        resumable: Sequence[ResumableSink] = (),
         jar: CookieJar | None = None,
         first: Sequence[WrittenFirst] = (),
     ) -> None:
-        """`journals`: the sinks that can be resumed, which may have notices. `jar`: written at the end.
+        """`resumable`: the sinks that can be resumed, which may have notices. `jar`: written at the end.
         `first`: files of a crawl, which are written before the rows of its pages."""
         self._first = first
         self._syncs_first = False
@@ -57,8 +57,8 @@ class Writer:
         """Marks what is written, for the reader, which leaves out duplicates."""
         self._archive = archive
         self._spools = spools
-        self._journals = journals
-        only = journals[0] if len(journals) == len(sinks) == 1 else None
+        self._resumable = resumable
+        only = resumable[0] if len(resumable) == len(sinks) == 1 else None
         self._unread: UnreadRows | None = None
         if isinstance(only, FileSink) and archive is None and not spools:
             self._unread = only.follow_reader()
@@ -143,7 +143,7 @@ class Writer:
             except OutputClosedError as closed:
                 self._drop_sink(number, closed)
         self._flush_at = None
-        for journal in self._journals:
+        for journal in self._resumable:
             while journal.notices:
                 self.notices.append(journal.notices.pop(0))
 

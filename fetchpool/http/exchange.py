@@ -21,7 +21,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.http.body import ResponseBody
 from fetchpool.http.no_keepalive import NoKeepalive
 from fetchpool.http.optional_parts import OptionalParts
-from fetchpool.http.outcome import STOPPED, OutcomeBuilder
+from fetchpool.http.outcome import ABORTED, OutcomeBuilder
 from fetchpool.http.proxy_choice import ProxyChoice
 from fetchpool.http.redirects import Redirects, check_host_literal, other_family
 from fetchpool.http.request_headers import RequestHeaders
@@ -133,7 +133,7 @@ class Exchange:
                     yield parsing
             except GeneratorExit:  # the run was stopped
                 if self._storage is not None:
-                    self._storage.finish(body, {}, STOPPED, request)
+                    self._storage.finish(body, {}, ABORTED, request)
                 raise
             if response.surplus:
                 self._no_keepalive.add(hop.url, clock())

@@ -26,7 +26,7 @@ RETRY_AFTER_STATUSES = frozenset((429, 503))
 NOT_MODIFIED = 304
 SHOWN = 1_000
 """Maximum number of characters of a `Content-Type` in the row."""
-STOPPED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
+ABORTED = Failure(FailureKind.ABORTED, FailureKind.ABORTED.message)
 
 
 class OutcomeBuilder:
@@ -104,14 +104,14 @@ class OutcomeBuilder:
                 extra = {**found, **extra}
             if self._no_follow and status in REDIRECTS and not request.capture_bytes:
                 extra = {**extra, "redirect_url": redirect_target(head, hop.url)}
-        output_failure = ""
+        storage_error = ""
         if is_page and self._validators and failure is None:
             assert head is not None
             conditional.add_validators(extra, head.headers)
         if self._storage is not None:
-            output_failure = self._storage.finish(body, extra, failure, request)
-            if output_failure:
-                failure = Failure(FailureKind.ABORTED, output_failure)
+            storage_error = self._storage.finish(body, extra, failure, request)
+            if storage_error:
+                failure = Failure(FailureKind.ABORTED, storage_error)
         if self._kept is not None and not request.capture_bytes:
             from fetchpool.http.kept import merged
 
@@ -158,7 +158,7 @@ class OutcomeBuilder:
             retry_after,
             transient=failure is not None and failure.transient,
             proxy_down=failure is not None and failure.proxy_down,
-            storage_error=output_failure,
+            storage_error=storage_error,
             links=links,
         )
 
@@ -170,5 +170,5 @@ class OutcomeBuilder:
 
     def _unparsed(self, parsing: ParseRequest) -> Failure:
         return (
-            STOPPED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
+            ABORTED if parsing.stopped else Failure(FailureKind.PARSE, parse_timeout_message(self._options))
         )

@@ -9,7 +9,7 @@ from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.config.proxy_options import is_direct
 from fetchpool.model import urls
 
-MOST = 10_000
+MAX_CACHED = 10_000
 """Maximum number of cached origins."""
 
 
@@ -34,7 +34,7 @@ class ProxyChoice:
             host, _, port = urls.authority(href).rpartition(":")
             if proxy and is_direct(host, port, self._direct):
                 proxy = ""
-            if len(self._known) >= MOST:
+            if len(self._known) >= MAX_CACHED:
                 self._known.clear()
             self._known[origin] = proxy
         return proxy

@@ -2,7 +2,7 @@
 
 In: an address as text, as it was connected to. Out: yes or no. Pure: it resolves nothing.
 
-An address that contains another one (NAT64, 6to4, Teredo, IPv4-mapped) is judged by the inner one, since the
+An address that contains another one (NAT64, 6to4, Teredo, IPv4-mapped) is checked by the inner one, since the
 packets are sent there.
 """
 

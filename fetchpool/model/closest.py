@@ -14,7 +14,7 @@ ALIASES = {
     "timeout": "max_time",
 }
 """Names of settings in other programs."""
-ALIKE, VERY_ALIKE = 0.65, 0.75
+MIN_SIMILARITY, MIN_OTHERWISE = 0.65, 0.75
 """Minimum similarity of two words that begin with the same letter (most typing errors leave the first letter
 intact), and of other words."""
 PREFIX = 0.05
@@ -31,6 +31,6 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     for choice in choices:
         begins = len(commonprefix((word, choice)))  # noqa: RUF071 - letters, not a path
         alike = SequenceMatcher(None, word, choice).ratio()
-        if alike >= (ALIKE if begins else VERY_ALIKE):
+        if alike >= (MIN_SIMILARITY if begins else MIN_OTHERWISE):
             near.append((alike + begins * PREFIX, choice))
     return max(near)[-1] if near else None

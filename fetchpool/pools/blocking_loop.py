@@ -25,10 +25,10 @@ class BlockingLoop:
 
     def run_once(self, timeout: float) -> None:
         """Wait until `wake()` is called or a watched descriptor is readable, at most `timeout` seconds."""
-        self._wakeup.asleep = True
+        self._wakeup.waiting = True
         for key, _ in self._selector.select(0.0 if self._wakeup.pending else timeout):
             key.data()
-        self._wakeup.asleep = self._wakeup.pending = False
+        self._wakeup.waiting = self._wakeup.pending = False
 
     def wake(self) -> None:
         """End the current wait, or the next one."""

@@ -60,7 +60,7 @@ class LoopPool:
             if self._own_thread is None and not self._is_inline:
                 self._own_thread = threads.start(self._run_in_own_thread, f"fetchpool-{self._name}")
             self._enqueue(request, future, alone)
-        if self._wakeup.asleep:
+        if self._wakeup.waiting:
             self._wakeup.notify()
         return future
 
@@ -126,7 +126,7 @@ class LoopPool:
         finally:
             with self._lock:
                 self._state = State.CLOSED
-            self._wakeup.asleep = False
+            self._wakeup.waiting = False
             self._close()
 
     def _enqueue(self, request: FetchRequest, future: LightFuture, alone: bool) -> None:

@@ -10,25 +10,25 @@ import socket
 
 
 class Wakeup:
-    """A self-pipe that wakes one thread blocked in poll(). The thread sets `asleep` before its last check for
-    work, so that a producer that finds it False can skip the write: the thread will see the work."""
+    """A self-pipe that wakes one thread blocked in poll(). The thread sets `waiting` before its last check
+    for work, so that a producer that finds it False can skip the write: the thread will see the work."""
 
-    __slots__ = ("_reader", "_writer", "asleep", "descriptor", "pending")
+    __slots__ = ("_reader", "_writer", "descriptor", "pending", "waiting")
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self.descriptor = self._reader.fileno()
-        self.asleep = False
+        self.waiting = False
         self.pending = False
         """Whether `notify()` was called since the thread last woke up, so that it must not wait."""
 
     def notify(self) -> None:
         """End the current wait, or the next one."""
         self.pending = True
-        if self.asleep:
-            self.asleep = False
+        if self.waiting:
+            self.waiting = False
             try:
                 self._writer.send(b"\0")
             except OSError:

@@ -80,7 +80,7 @@ def test_a_pool_opens_as_soon_as_its_workers_answer(cluster: FakeCluster) -> Non
     waits: list[float] = []
 
     def poll(wakeup: Wakeup, timeout: float) -> None:
-        waits.append(timeout if wakeup.asleep else CHECK)  # nothing ends the wait of one that is not asleep
+        waits.append(timeout if wakeup.waiting else CHECK)  # nothing ends the wait of one that is not waiting
         poll_wakeup(wakeup, timeout)
 
     pool = ClusterPool(2, FetchOptions(), cluster, wait=PATIENCE, poll=poll)

@@ -146,7 +146,7 @@ class AsyncPool(LoopPool):
     def _run_once(self, timeout: float) -> None:
         wakeup = self._wakeup
         more = self._start_submitted() == STARTS and self._in_flight < self.max_workers
-        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
+        wakeup.waiting = True  # from here on producers write to the socket; earlier items are seen now
         if more or wakeup.pending or self._start_submitted() or self._completed:
             timeout = 0.0
         elif self._paused.receivers:
@@ -158,7 +158,7 @@ class AsyncPool(LoopPool):
         else:
             self._clock.rest()
         self._poller.poll(timeout, len(self._transfers))
-        wakeup.asleep = wakeup.pending = False
+        wakeup.waiting = wakeup.pending = False
         self._clock.sign()
         if self._may_send is not None and not self._may_send():
             return  # requests that were not sent have failed for that reason

@@ -36,7 +36,7 @@ CHECK = 0.5
 """Seconds between two checks of the stations."""
 OPENING = 10.0
 """Seconds for the first stations to open; those that take longer join later."""
-ABORTED = 5.0
+ABORT_TIMEOUT = 5.0
 """Maximum seconds that an abort takes."""
 INTERVAL = 0.002
 """Seconds between two calls to a station, for each station: 500 calls a second in all."""
@@ -58,7 +58,7 @@ class ClusterPool(LoopPool):
         """Open a station in each worker of the cluster. If `max_workers` is 0, it depends on the number of
         workers. `wait`: seconds to wait for a worker when there is none. `poll`: waits for a wakeup, with a
         timeout in seconds. Raises `UsageError` when a worker can't be used."""
-        super().__init__("cluster", max_workers or PER_WORKER, interval=CHECK, abort_timeout=ABORTED)
+        super().__init__("cluster", max_workers or PER_WORKER, interval=CHECK, abort_timeout=ABORT_TIMEOUT)
         self._clock = clock
         self._poll = poll
         now = clock()
@@ -104,9 +104,9 @@ class ClusterPool(LoopPool):
         self._stations.open(workers, now)
         until = now + OPENING
         while self._stations.is_opening and (left := until - self._clock()) > 0:
-            self._wakeup.asleep = True  # from here on events end the wait
+            self._wakeup.waiting = True  # from here on events end the wait
             self._poll(self._wakeup, 0.0 if self._events else min(left, CHECK))
-            self._wakeup.asleep = self._wakeup.pending = False
+            self._wakeup.waiting = self._wakeup.pending = False
             self._handle_events(self._clock())
         self._stations.refuse()
         if self._stations.lost:
@@ -158,7 +158,7 @@ class ClusterPool(LoopPool):
     def _on_event(self, event: Event) -> None:
         """Called by the cluster, in any thread."""
         self._events.append(event)
-        if self._wakeup.asleep:
+        if self._wakeup.waiting:
             self._wakeup.notify()
 
     def _command(self, command: Callable[[], object]) -> None:
@@ -179,7 +179,7 @@ class ClusterPool(LoopPool):
 
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
-        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
+        wakeup.waiting = True  # from here on producers write to the socket; earlier items are seen now
         while self._commands:
             self._commands.popleft()()
         now = self._clock()
@@ -196,7 +196,7 @@ class ClusterPool(LoopPool):
         if wakeup.pending or dispatcher.completed or self._events:
             timeout = 0.0
         self._poll(wakeup, min(timeout, max(0.0, until - now)))
-        wakeup.asleep = wakeup.pending = False
+        wakeup.waiting = wakeup.pending = False
         now = self._clock()
         self._handle_events(now)
         if now >= self._next_check:

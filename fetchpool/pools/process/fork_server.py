@@ -42,8 +42,8 @@ DESCRIPTORS = 16
 """Number of descriptors open in the parent while processes are started: the selector, the wake-up, and those
 for one start."""
 PER_WORKER = 6
-"""Number of descriptors open in the parent for each process: its socket, lifeline and sentinel, and both ends
-while it starts."""
+"""Number of descriptors open in the parent for each process: its socket, parent pipe and sentinel, and both
+ends while it starts."""
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals that a terminal (Ctrl-C) and `timeout` send to the entire process group; the parent handles
 them."""

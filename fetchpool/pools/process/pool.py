@@ -8,7 +8,7 @@ completes the futures in the caller's thread. It waits only for the sockets: a p
 or whose parser holds the interpreter lock, holds up no other.
 
 When a process dies, requests that it has not started run in another one, and the others fail with
-`WorkerLostError`: the caller decides what follows. All processes end with the parent (`lifeline.py`). An
+`WorkerLostError`: the caller decides what follows. All processes end with the parent (`parent_pipe.py`). An
 abort kills them.
 """
 
@@ -37,7 +37,7 @@ from fetchpool.runtime.exit_hooks import at_exit
 
 CHECK = 0.5
 """Seconds between two checks of the processes."""
-ABORTED = 10.0
+ABORT_TIMEOUT = 10.0
 """Seconds that an abort waits for all processes to be killed."""
 MAIN_ENDED = (
     "the main thread has ended, and the worker processes with it; make it join the threads that fetch"
@@ -51,7 +51,7 @@ class ProcessPool(LoopPool):
         """Start the processes, and return when every one is ready. Raises `UsageError` when a parser or the
         transport can't be loaded, or no process starts."""
         exit_if_spawning()
-        super().__init__("process", max_workers, interval=CHECK, abort_timeout=ABORTED)
+        super().__init__("process", max_workers, interval=CHECK, abort_timeout=ABORT_TIMEOUT)
         self._rate_file: IO[bytes] | None = None
         """The file through which the processes share one `--limit-rate`. Closing it deletes it."""
         if options.limit_rate is not None:
@@ -124,7 +124,7 @@ class ProcessPool(LoopPool):
 
     def _run_once(self, timeout: float) -> None:
         wakeup, work, dispatcher = self._wakeup, self._work, self._dispatcher
-        wakeup.asleep = True  # from here on producers write to the socket; earlier items are seen now
+        wakeup.waiting = True  # from here on producers write to the socket; earlier items are seen now
         while self._commands:
             self._commands.popleft()()
         if work.waiting or work.alone:
@@ -135,7 +135,7 @@ class ProcessPool(LoopPool):
         elif work.open:
             timeout = min(timeout, max(0.0, self._next_check - now), dispatcher.recall(now))
         outcomes = self._supervisor.poll(timeout)
-        wakeup.asleep = wakeup.pending = False
+        wakeup.waiting = wakeup.pending = False
         now = monotonic()
         for worker, (_, message) in outcomes:
             dispatcher.receive(worker, message, now)

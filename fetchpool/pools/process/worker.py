@@ -22,7 +22,7 @@ from fetchpool.config import machine
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.model.errors import NoThreadError
 from fetchpool.pools.process.frames import FrameReader, Kind, frame
-from fetchpool.pools.process.lifeline import end_with
+from fetchpool.pools.process.parent_pipe import end_with
 from fetchpool.pools.process.parse_board import ParseBoard, ParseNotes
 
 if TYPE_CHECKING:
@@ -35,13 +35,15 @@ YOUNG = 20_000
 """Number of new objects after which the garbage collector checks them: a fetch leaves no cycles behind."""
 
 
-def run(places: int, options: FetchOptions, lifeline: Connection, channel: socket, board: ParseBoard) -> None:
+def run(
+    places: int, options: FetchOptions, parent_pipe: Connection, channel: socket, board: ParseBoard
+) -> None:
     """The target of the process: fetch the parent's requests until it closes the channel. The process also
-    ends with the `lifeline`, when the parent closes it or dies."""
+    ends with the `parent_pipe`, when the parent closes it or dies."""
     ignore_group_signals()
     sys.excepthook = sys.__excepthook__
     try:
-        end_with(lifeline)
+        end_with(parent_pipe)
         channel.sendall(frame(Kind.STARTED))
         serve(places, options, channel, board)
     except (NoThreadError, OSError):  # a traceback would name the place; the parent names the reason

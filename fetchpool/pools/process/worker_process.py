@@ -13,7 +13,7 @@ from multiprocessing.context import BaseContext
 from fetchpool.config.fetch_options import FetchOptions
 from fetchpool.pools.process import worker
 from fetchpool.pools.process.frames import Frame, FrameReader, Kind, frame
-from fetchpool.pools.process.lifeline import Lifeline
+from fetchpool.pools.process.parent_pipe import ParentPipe
 from fetchpool.pools.process.parse_board import ParseBoard
 from fetchpool.pools.process.shares import Rate
 from fetchpool.pools.process.work import WorkItem
@@ -52,22 +52,22 @@ class WorkerProcess:
         self._silent_checks = 0
         self._reader = FrameReader()
         self._unsent = bytearray()
-        self._lifeline = Lifeline(context)
+        self._parent_pipe = ParentPipe(context)
         self.channel, theirs = socket.socketpair()
-        arguments = (max(places, 1), options, self._lifeline.reader, theirs, self.board)
+        arguments = (max(places, 1), options, self._parent_pipe.reader, theirs, self.board)
         self.process = context.Process(target=worker.run, args=arguments, name="fetchpool-worker")  # type: ignore[attr-defined]
         try:
             self.channel.setblocking(False)
             forks.not_for_children(self.channel.fileno())
             self.process.start()
         except BaseException:
-            self._lifeline.close()
+            self._parent_pipe.close()
             self.channel.close()
             self.board.close()
             raise
         finally:
             theirs.close()
-            self._lifeline.reader.close()
+            self._parent_pipe.reader.close()
         self.name = f"worker process {self.process.pid}"
 
     @property
@@ -159,7 +159,7 @@ class WorkerProcess:
         if self.is_ended:
             return
         self.is_ended = True
-        self._lifeline.close()  # also ends a process whose fork server has died, which `kill()` doesn't
+        self._parent_pipe.close()  # also ends a process whose fork server has died, which `kill()` doesn't
         self.kill()
         self.process.join(1.0)
         self.channel.close()
