@@ -1,4 +1,4 @@
-"""`fetchpool broken OUT... [--links L]`: reports the broken links found in the files of a crawl.
+"""`fetchpool broken OUT...`: reports the broken links found in the files of a crawl.
 
 In: outputs of a crawl. Out: a report on standard output, and exit code 1 if a link is broken.
 """
