@@ -41,7 +41,7 @@ worker, since each row of a list may have a text of a megabyte."""
 CHECK_INTERVAL = 0.25
 """Minimum seconds between two checks of what the queued requests wait for."""
 CHECK_FACTOR = 20
-"""The same as a multiple of the time that a check takes, since there may be a million requests."""
+"""Minimum interval as a multiple of a check's duration, since a million requests may be queued."""
 PIPE_INTERVAL = 0.002
 """Seconds until the next check whether the reader of the output has read its rows, since no event reports
 that; doubles with each check without progress."""

@@ -52,7 +52,7 @@ class PreviousAttempts(Struct, frozen=True, gc=False):
     last: CompletedAttempt
     """The last attempt, without its archive records."""
     weight: int
-    """Its approximate size in memory, in bytes."""
+    """The approximate size of this data in memory, in bytes."""
 
 
 class InFlightRequests:

@@ -26,7 +26,7 @@ from fetchpool.scheduler.scheduler import Scheduler
 SNAPSHOT_INTERVAL = 0.25
 """Minimum seconds between two snapshots."""
 SNAPSHOT_FACTOR = 20
-"""The same as a multiple of the time that a snapshot takes: hundreds of thousands of hosts may be waiting."""
+"""Minimum interval as a multiple of a snapshot's duration: hundreds of thousands of hosts may be waiting."""
 DETAILS_INTERVAL = 1.0
 """Seconds between two updates of a snapshot's details, which take a time proportional to the requests in
 flight."""

@@ -52,7 +52,7 @@ class Frontier:
         self._stored_end = file.size
         """The end of the lines of earlier runs."""
         self._stored: StoredLines | None = None
-        """These lines, while they are read."""
+        """The lines of earlier runs, while they are read."""
         self._gaps: dict[int, tuple[int, int]] = {}
         """Stored lines that need not be read: by the offset of the first, the offset and number of the next
         line to read."""

@@ -32,7 +32,7 @@ class PageIds(Struct, frozen=True, gc=False):
 
     url: str
     ids: bytes
-    """Their hashes, one after the other."""
+    """The hashes of the ids, one after the other."""
 
 
 LINK_COLUMNS: tuple[str, ...] = ("from", *Link.__struct_fields__[1:])

@@ -38,7 +38,8 @@ Job = tuple[ParseRequest, Callable[[Parsed], object]]
 
 
 class ParserThread:
-    """One thread. After its jobs, it ends when it is dismissed or its `ParserThread` is garbage collected."""
+    """A thread that runs parsers. It ends after its jobs, when it is dismissed or this object is garbage
+    collected."""
 
     __slots__ = ("__weakref__", "_jobs", "dismiss", "thread")
 

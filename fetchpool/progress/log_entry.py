@@ -57,24 +57,24 @@ class LogEntry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     message: str
     """One line of text."""
     url: str | None = None
-    """Of `failed` and `retrying`, like the next five fields: as in the row."""
+    """Only in `failed` and `retrying`, like the next five fields: as in the row."""
     urlnum: int | None = None
     error: str | None = None
     errormsg: str | None = None
     response_code: int | None = None
     num_retries: int | None = None
     host: str | None = None
-    """Of `host_cooling` and `host_down`."""
+    """Only in `host_cooling` and `host_down`."""
     status: int | None = None
     """429 or 503, with which the host responded."""
     seconds: float | None = None
-    """Until the next attempt, or the next request to the host."""
+    """Seconds until the next attempt, or the next request to the host."""
     done: int | None = None
-    """Of `progress` and `ended`, like the next two fields: the numbers of the snapshot."""
+    """Only in `progress` and `ended`, like the next two fields: the numbers of the snapshot."""
     ok: int | None = None
     failed: int | None = None
     exit_code: int | None = None
-    """Of `ended`."""
+    """Only in `ended`."""
 
 
 def level_of(item: Event | Record) -> Level:

@@ -29,7 +29,7 @@ rate was lowered. Twice as long for a host with a limit."""
 MIN_RESPONSES = 8
 """Minimum number of responses in a round."""
 MIN_COMPARED = 12
-"""The same, if the pages may be the cause."""
+"""Minimum number of responses in a round if the pages may be the cause."""
 MAX_REJECTED = 12
 """Number of first attempts rejected in a row after which a host counts as accepting nothing."""
 FINE = 0.95
@@ -39,9 +39,9 @@ TOLERATED = 0.9
 IMPROVED = 1.4
 """Ratio of the shares at two rates from which the rate counts as the cause."""
 GROWTH = 2.0
-"""Ratio of the rates of two rounds while no slightly too high rate is known."""
+"""Ratio of the rates of two rounds until a slightly too high rate is known."""
 PROBE = 1.08
-"""The same, when one is known."""
+"""Ratio of the rates of two rounds once a slightly too high rate is known."""
 MAX_PROBES = 6
 """Number of accepted rates in a row, all too high before, after which the host counts as faster."""
 REDUCTION = 4.0

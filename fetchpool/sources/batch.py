@@ -22,7 +22,7 @@ class UrlBatch(Struct, frozen=True):
     lines: list[str]
     offset: int
     weight: int = 0
-    """Its approximate size in memory, in bytes."""
+    """The approximate size of the batch in memory, in bytes."""
     columns: list[Columns] | None = None
     """The other columns of each URL, if they are copied to the rows."""
     weights: list[int] = []

@@ -26,7 +26,7 @@ from fetchpool.sources.table_rows import (
 ROWS = 500
 """Maximum number of rows that are read at once."""
 ROWS_BYTES = 8 << 20
-"""Their approximate size in bytes, from the file's metadata."""
+"""Maximum size of these rows in bytes, estimated from the file's metadata."""
 
 
 def header(path: str, table: TableOptions) -> list[str]:

@@ -50,7 +50,7 @@ class PendingLookup:
         self.addresses: tuple[tuple[int, str, int], ...] = ()
         """Family, address and IPv6 scope."""
         self.ips: tuple[str, ...] = ()
-        """The same as in URLs: IPv6 in brackets."""
+        """The addresses as in URLs: IPv6 in brackets."""
         self.error = ""
         """The message of a failure; empty after success."""
         self.kind = FailureKind.DNS

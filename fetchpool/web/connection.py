@@ -17,7 +17,7 @@ from fetchpool.web.guard import HEADERS, NO_STORE
 
 
 class Connection(H11Protocol):
-    """One connection."""
+    """A browser's connection to the page."""
 
     max_connections: ClassVar[int] = 256
     request_timeout: ClassVar[float] = 10.0

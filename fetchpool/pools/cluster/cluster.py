@@ -59,7 +59,7 @@ class Unreachable(Struct, frozen=True):
 
     station: str
     has_ended: bool = False
-    """It has answered that it has ended; otherwise its worker has died."""
+    """Whether the station has answered that it has ended; otherwise its worker has died."""
 
 
 class Reported(Struct, frozen=True):

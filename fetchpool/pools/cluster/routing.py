@@ -148,7 +148,7 @@ class Capacities:
         self.free = {station: station.capacity(ahead=False) for station in stations}
         """Number of requests that each station would start."""
         self.open = {station: station.capacity(ahead=True) for station in stations}
-        """The same, plus those that it would hold ahead."""
+        """Number of requests that each station would start or hold ahead."""
         self._free = _emptiest_first(self.free)
         self._open = _emptiest_first(self.open)
 

@@ -26,7 +26,7 @@ Checks are counted, since the parent itself may have been stopped."""
 
 
 class WorkerProcess:
-    """One process. `places` is the number of fetches that it runs at once."""
+    """The parent's view of a worker process. `places`: the number of fetches that it runs at once."""
 
     def __init__(self, places: int, options: FetchOptions, context: BaseContext) -> None:
         """Start the process without waiting until it is ready. Raises `OSError` and similar errors if the
