@@ -58,6 +58,7 @@ LARGE = (*PRELOADED, "fetchpool.transports.requests", "requests", "pyarrow.parqu
 """What some commands load as well, in 60 and 280 ms. The threads of pyarrow and numpy allow for a fork."""
 
 _REQUEST_SIZE = 1 << 20
+_MAX_DESCRIPTORS = 8
 _starting = threading.RLock()
 """Held while a process is started, which may start that of most commands: the tests of a group run in
 threads."""
@@ -89,13 +90,13 @@ class ForkedProcess(subprocess.Popen[Any]):
         (_, preexec_fn, _, pass_fds, cwd, env, *_), pipes, others = others[:9], others[9:15], others[15:]
         assert args[0] == sys.executable
         assert preexec_fn is None
-        assert not pass_fds
         session: bool = others[5]
         request = self._request | {
             "arguments": args[1:],
             "cwd": str(cwd or Path.cwd()),
             "variables": dict(os.environ if env is None else env),
             "session": session,
+            "passed": sorted(pass_fds),
         }
         p2cread, _, _, c2pwrite, _, errwrite = pipes
         self._status, status = os.pipe()
@@ -105,7 +106,7 @@ class ForkedProcess(subprocess.Popen[Any]):
         try:
             with _starting:
                 server = _server(self._preloaded)
-            socket.send_fds(server, [json.dumps(request).encode()], [*streams, status])
+            socket.send_fds(server, [json.dumps(request).encode()], [status, *streams, *sorted(pass_fds)])
         finally:
             os.close(status)
             self._close_pipe_fds(*pipes)
@@ -189,10 +190,10 @@ def serve(requests: socket.socket, preloaded: Sequence[str]) -> list[str]:
             _report_ended(commands)
         if requests not in ready:
             continue
-        request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_SIZE, 4)
+        request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_SIZE, _MAX_DESCRIPTORS)
         if not request:
             os._exit(0)
-        *streams, status = descriptors
+        status, *descriptors = descriptors
         with warnings.catch_warnings():  # about threads (`LARGE`)
             warnings.simplefilter("ignore", DeprecationWarning)
             command = os.fork()
@@ -201,8 +202,8 @@ def serve(requests: socket.socket, preloaded: Sequence[str]) -> list[str]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for descriptor in (requests.detach(), ended, notify, status, *commands.values()):
                 os.close(descriptor)
-            return _become(streams, **json.loads(request))
-        for descriptor in streams:
+            return _become(descriptors, **json.loads(request))
+        for descriptor in descriptors:
             os.close(descriptor)
         commands[command] = status
         with contextlib.suppress(BrokenPipeError):
@@ -223,8 +224,9 @@ def _report_ended(commands: dict[int, int]) -> None:
 
 
 def _become(
-    streams: Sequence[int],
+    descriptors: Sequence[int],
     *,
+    passed: list[int],
     arguments: list[str],
     cwd: str,
     variables: Mapping[str, str],
@@ -235,7 +237,12 @@ def _become(
     """Makes this process what a shell would have started."""
     if session:
         os.setsid()
-    for number, descriptor in enumerate(streams):
+    numbers = [0, 1, 2, *passed]
+    # Beyond all of these first: one may have the number that another is to get.
+    moved = [fcntl.fcntl(each, fcntl.F_DUPFD, max(numbers) + 1) for each in descriptors]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    for number, descriptor in zip(numbers, moved, strict=True):
         os.dup2(descriptor, number)
         os.close(descriptor)
     if terminal:

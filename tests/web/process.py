@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,8 +20,17 @@ from fetchpool.progress.snapshot_json import encode
 from fetchpool.web import messages
 from fetchpool.web.listen import access, link, listen, new_token
 from fetchpool.web.messages import End, Link, Notice, RunInfo, Start, Update
+from tests.cli.environment import ROOT, environment
+from tests.cli.prefork import PRELOADED, ForkedProcess
 
-ROOT = Path(__file__).parents[2]
+LOADED = (
+    *PRELOADED,
+    "fetchpool.web.app",
+    "fetchpool.web.connection",
+    "fetchpool.web.request_limit",
+    "uvicorn.lifespan.off",
+    "uvicorn.loops.asyncio",
+)
 PATIENCE = 30.0
 TOKEN = "sesame"
 RUN = RunInfo(
@@ -52,14 +60,16 @@ class PageProcess:
 
     def __enter__(self) -> PageProcess:
         number = self._listener.fileno()
-        self.process = subprocess.Popen(
+        self.process = ForkedProcess(
             [sys.executable, "-m", "fetchpool.web.child", str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[number],
+            env=environment(),
             cwd=ROOT,
             bufsize=0,
-            process_group=0,
+            start_new_session=True,
+            preloaded=LOADED,
         )
         self._listener.close()
         run = msgspec.structs.replace(RUN, read_only=self.options.read_only)
