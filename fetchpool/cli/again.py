@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fetchpool.config.option import Secret
+from fetchpool.config.options.table import OPTIONS
 from fetchpool.config.run_config import RunConfig
 from fetchpool.model.failures import resumable_error
 
-SECRET_OPTIONS = ("user", "headers", "proxy", "cookie", "data", "json", "cert", "key", "netrc")
-"""Options whose values may be secret."""
+SECRET_OPTIONS = [name for name, option in OPTIONS.items() if option.secret not in (None, Secret.USERINFO)]
+"""Options whose values may be secret, without those whose secret is before an `@`."""
 RETRY = ("--retry-failed", "all")
 
 

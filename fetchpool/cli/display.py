@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # loaded only with an option
     from fetchpool.progress.keys import Steerable
     from fetchpool.progress.log_file import LogFile, LogFileOptions
 
-LOG_OPTIONS = ("log_level", "log_max_size", "log_keep")
+LOG_OPTIONS = [name for name, option in OPTIONS.items() if option.only_with == ("log_file", "")]
 
 
 class DisplayOptions(Struct, frozen=True):
