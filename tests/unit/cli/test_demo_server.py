@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from itertools import pairwise
 from selectors import EVENT_READ, DefaultSelector
@@ -21,8 +21,18 @@ from fetchpool.cli.demo_server.http1 import MAX_BODY, MAX_HEAD, BadRequestError,
 from fetchpool.cli.demo_server.pages import content, page, text
 from fetchpool.cli.demo_server.server import DemoServer
 from fetchpool.cli.demo_server.urls import demo_urls, expected_error
+from tests.at_once import AtOnce
 
 HELLO = b"GET /bytes/5 HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@contextmanager
+def own_client() -> Iterator[HTTPConnection]:
+    with DemoServer() as server, closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        yield connection
+
+
+at_once = AtOnce(demo_server=DemoServer, client=own_client)
 
 
 @pytest.fixture
@@ -181,6 +191,7 @@ def test_a_connection_is_kept_and_every_request_counted(demo_server: DemoServer)
     assert demo_server.requests == before + 20
 
 
+@at_once
 def test_requests_sent_ahead_are_answered_in_order(demo_server: DemoServer) -> None:
     paths = [b"/bytes/1", b"/delay/30", b"/bytes/70000", b"/status/404", b"/bytes/2"] * 10
     requests = [b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n" for path in paths]
@@ -328,6 +339,7 @@ def test_a_thousand_clients_at_once_are_answered_from_the_same_few_threads() -> 
         assert server.requests == server.connections == 1000
 
 
+@at_once
 def test_two_thousand_slow_answers_wait_without_a_thread_each() -> None:
     with DemoServer(threads=2) as server, ExitStack() as stack, DefaultSelector() as selector:
         start = time.monotonic()
@@ -378,6 +390,7 @@ def test_clients_beyond_the_backlog_wait_their_turn() -> None:
             assert read_answer(late) == (200, content(5))
 
 
+@at_once
 def test_an_idle_connection_is_hung_up_on_and_a_busy_one_is_not() -> None:
     with DemoServer(threads=1, idle_timeout=0.2) as server, connect(server) as idle, connect(server) as busy:
         busy.sendall(b"GET /delay/400 HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -413,6 +426,7 @@ def test_the_demo_list_is_distinct_the_same_every_time_and_mixed() -> None:
     assert kinds == {"page", "bytes", "gzip", "delay", "redirect", "missing", "flaky"}
 
 
+@at_once
 def test_the_server_responds_as_the_demo_list_expects(client: HTTPConnection) -> None:
     base = f"http://127.0.0.1:{client.port}"
     for url in demo_urls(base, 100):
