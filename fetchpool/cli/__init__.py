@@ -1,1 +1,1 @@
-"""The command line: a file for each command, their options, signals, exit codes and the demo server."""
+"""The command line: a file for each command, options, signals, exit codes, demo server."""

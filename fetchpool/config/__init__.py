@@ -1,1 +1,1 @@
-"""Every option: declared in `options/`, checked here, and stored in `RunConfig` and `FetchOptions`."""
+"""Every option, declared in `options/`; their checks; the configuration that they make."""

@@ -1,1 +1,1 @@
-"""The loop of a run: reads requests, resolves hosts, submits requests to a pool, retries, and writes rows."""
+"""The loop of a run: reads the list, submits requests to a pool, retries, writes rows."""

@@ -1,1 +1,1 @@
-"""Which URLs were requested before, in this run or in an earlier one: duplicates, --resume, --refresh."""
+"""Which URLs are done: duplicates, and rows of earlier runs (`--resume`, `--refresh`)."""

@@ -1,1 +1,1 @@
-"""One fetch, without I/O: requests, redirects, bodies and their decoding, cookies, parsers, the outcome."""
+"""One fetch, without I/O: requests, redirects, bodies, decoding, cookies, parsers."""

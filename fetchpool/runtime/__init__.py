@@ -1,1 +1,1 @@
-"""What all of the process shares: threads, forks, the clock of timeouts, the end of the program."""
+"""What all of the process shares: threads, forks, the clock of timeouts, exit."""

@@ -1,1 +1,1 @@
-"""One hop over the network: an HTTP request and its response, with DNS, timeouts and proxies."""
+"""One hop over the network: a request and its response, with DNS, timeouts and proxies."""

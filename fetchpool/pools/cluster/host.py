@@ -104,7 +104,7 @@ class StationHost:
         self._station.resize(0)
         self._lookups = StationLookups(options)
         self._thread = threads.start(self._run, "fetchpool-station")
-        return Opening(VERSION, _libcurl_version(), machine.usable_cores(), limit)
+        return Opening(VERSION, limit)
 
     # Any thread
 
@@ -187,11 +187,3 @@ class StationHost:
         lookups = self._lookups.take()
         report = Report(messages.VERSION, self._reports, self._settled, cpu, outcomes, lookups, ended)
         self._publish(messages.encode(report))
-
-
-def _libcurl_version() -> str:
-    try:
-        import pycurl
-    except ImportError:
-        return ""
-    return str(pycurl.version_info()[1])

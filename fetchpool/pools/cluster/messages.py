@@ -86,8 +86,6 @@ class Opening(Struct, array_like=True, frozen=True):
     """A station's response when it is opened, or the reason why it can't be."""
 
     fetchpool: str
-    libcurl: str = ""
-    cores: int = 0
     limit: int = 0
     """The number of fetches that the limit of open files allows."""
     refusal: str = ""
