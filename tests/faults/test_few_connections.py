@@ -92,7 +92,7 @@ class FewConnections:
                     reset(connection)
                     return
                 if self._others != "wait":
-                    threading.Event().wait(0.01)
+                    threading.Event().wait(0.005)
                 connection.sendall(ANSWER)
                 head = b""
 
