@@ -4,21 +4,18 @@ page."""
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 import fetchpool
 from tests.cli import runner
+from tests.faults import parsers
 from tests.faults.matrix import PROCESS, Way, at_once, fetch_urls, in_every_way
 from tests.faults.server import FaultServer
 
@@ -46,29 +43,11 @@ def forks(response):
     return {}
 """
 EXECUTORS = ["thread", "process", "async"]
-RELEASES: defaultdict[str, threading.Event] = defaultdict(threading.Event)
-"""By the server whose pages `stays` has, each by its URL."""
 SOON = 12.0
 """Seconds that an ending may take: a deadline of 1 s, and a busy machine."""
 
 waiting, stopped, staying = at_once(), at_once(), at_once()
 """Three groups, so that only a dozen processes start at the same time."""
-
-
-def release_of(url: str) -> threading.Event:
-    return RELEASES[urlsplit(url).netloc]
-
-
-def stays(response: fetchpool.Response) -> dict[str, Any]:
-    if "stay" in response.url:
-        release_of(response.url).wait(60)
-    return {}
-
-
-def computes(response: fetchpool.Response) -> dict[str, Any]:
-    if "stay" in response.url:
-        re.match(r"(a+)+$", "a" * 60 + "!")
-    return {}
 
 
 def begin(
@@ -137,11 +116,11 @@ def test_70_a_parser_that_does_not_return_costs_its_page_and_nothing_else(
     thread is abandoned."""
     urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
     try:
-        records = fetch_urls(way, urls, parse=f"{__name__}:stays", parse_timeout="500ms")
+        records = fetch_urls(way, urls, parse=f"{parsers.__name__}:stays", parse_timeout="500ms")
     finally:
-        release_of(server.url("")).set()
+        parsers.release_of(server.url("")).set()
     assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
-    assert records[3].errormsg == f"{__name__}:stays did not return within 0.5 s"
+    assert records[3].errormsg == f"{parsers.__name__}:stays did not return within 0.5 s"
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -197,12 +176,16 @@ def test_70_max_runtime_ends_a_run_despite_a_parser(
 def test_70_a_loop_over_records_can_be_left_while_a_parser_runs(server: FaultServer, way: Way) -> None:
     """Whatever its timeout."""
     urls = [server.url("ok"), server.url("ok?stay"), server.url("ok?stay2")]
-    settings: dict[str, Any] = {"parse": f"{__name__}:stays", "parse_timeout": 0, "transport": way.transport}
+    settings: dict[str, Any] = {
+        "parse": f"{parsers.__name__}:stays",
+        "parse_timeout": 0,
+        "transport": way.transport,
+    }
     records = fetchpool.fetch(urls, executor=way.executor, workers=3, **settings)
     assert next(records).error is None
     began = time.monotonic()
     records.close()
-    release_of(server.url("")).set()
+    parsers.release_of(server.url("")).set()
     assert time.monotonic() - began < SOON
 
 
@@ -211,7 +194,7 @@ def test_70_a_parser_that_blocks_the_interpreter_is_killed_with_its_process(serv
     """A regular expression with catastrophic backtracking lets no other thread run, and no signal be
     handled."""
     urls = [server.url(f"ok?{number}{'stay' * (number in (3, 7))}") for number in range(12)]
-    records = fetch_urls(PROCESS, urls, parse=f"{__name__}:computes", parse_timeout="500ms")
+    records = fetch_urls(PROCESS, urls, parse=f"{parsers.__name__}:computes", parse_timeout="500ms")
     assert [record.error for record in records] == ["parse" if "stay" in url else None for url in urls]
 
 
