@@ -30,7 +30,7 @@ from tests.faults.matrix import at_once
 from tests.faults.server import FaultServer
 
 EXECUTORS = ["thread", "process", "async"]
-waiting = at_once()
+waiting, searching = at_once(), at_once()
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 
@@ -261,6 +261,7 @@ SHADOWS = ["email", "queue", "socket", "selectors", "json", "typing", "rich", "p
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
+@searching
 def test_70_files_in_the_working_directory_are_not_imported_as_libraries(
     server: FaultServer, tmp_path: Path, executor: str
 ) -> None:
@@ -277,6 +278,7 @@ def test_70_files_in_the_working_directory_are_not_imported_as_libraries(
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("name", ["queue", "protego"])
+@searching
 def test_70_a_parser_next_to_such_a_file_works_and_one_that_hides_a_library_is_rejected(
     server: FaultServer, tmp_path: Path, executor: str, name: str
 ) -> None:

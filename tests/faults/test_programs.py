@@ -22,7 +22,7 @@ import pytest
 
 import fetchpool
 from fetchpool.config.choices import LOCAL_EXECUTORS
-from tests.faults.matrix import Way, in_every_way
+from tests.faults.matrix import Way, at_once, in_every_way
 from tests.faults.server import FaultServer
 
 ENOUGH = 15.0
@@ -277,6 +277,7 @@ print(None)
 
 @pytest.mark.parametrize("executor", LOCAL_EXECUTORS)
 @pytest.mark.parametrize("text", [KEPT, POOL, WAITING], ids=["run", "pool", "list"])
+@at_once()
 def test_72_open_runs_and_pools_do_not_prevent_the_exit(
     server: FaultServer, tmp_path: Path, text: str, executor: str
 ) -> None:
