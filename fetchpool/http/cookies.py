@@ -120,7 +120,7 @@ def add_cookies(
     """Return the request's headers with the chain's cookies for that URL. A `Cookie` that the user set
     comes first, except for cookies that the server has set again since."""
     scheme, host, path = _parts(href)
-    fitting = [each for each in cookies if goes_to(each, scheme, host, path)]
+    fitting = [each for each in cookies if is_sent_to(each, scheme, host, path)]
     if not fitting:
         return headers
     fitting.sort(key=lambda each: -len(each.path))
@@ -175,7 +175,7 @@ def parsed(line: str, href: str) -> tuple[Cookie | None, bool]:
     return Cookie(name, value, domain, host_only, path or default_path(asked), secure), expired
 
 
-def goes_to(cookie: Cookie, scheme: str, host: str, path: str) -> bool:
+def is_sent_to(cookie: Cookie, scheme: str, host: str, path: str) -> bool:
     """Whether a cookie is sent to a URL (RFC 6265 section 5.4)."""
     if not (host == cookie.domain if cookie.host_only else matches_domain(host, cookie.domain)):
         return False

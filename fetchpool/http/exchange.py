@@ -34,10 +34,10 @@ from fetchpool.transports.base import Failure, HopRequest, ParseRequest, Steps
 
 MIN_TIMEOUT = 0.001
 """Seconds for a connection if the DNS lookup took all the time, since libcurl takes 0 as its default."""
-MOST_AGAIN = 3
+MAX_REPEATED_HOPS = 3
 """Maximum number of hops of an attempt that are repeated at once because earlier requests left their
 connection unusable."""
-BODY_STAYS = "the body is not sent to another origin, where the redirect leads; use a URL at {}"
+BODY_NOT_SENT = "the body is not sent to another origin, where the redirect leads; use a URL at {}"
 
 
 class Exchange:
@@ -137,7 +137,7 @@ class Exchange:
                 raise
             if response.surplus:
                 self._no_keepalive.add(hop.url, clock())
-            if response.again and again < MOST_AGAIN:
+            if response.again and again < MAX_REPEATED_HOPS:
                 again += 1
                 elapsed = clock() - started
                 if elapsed < options.max_time:
@@ -157,7 +157,7 @@ class Exchange:
             if isinstance(next_hop, Failure):
                 return self._outcomes.build(request, hop, body, response, next_hop, timestamp)
             if hop.body and next_hop.crossed_origin and next_hop.method == hop.method:
-                stays = BODY_STAYS.format(urls.origin(next_hop.href))
+                stays = BODY_NOT_SENT.format(urls.origin(next_hop.href))
                 return self._outcomes.build(request, hop, body, response, None, timestamp, refused=stays)
             same_host = next_hop.host == request.host
             if not (self.follows_within if same_host else self._follows_across):

@@ -19,7 +19,7 @@ from fetchpool.transports.base import Failure, Headers
 ALL = 1 << 62
 TEXTUAL = ("text/", "html", "xml", "json", "javascript", "ecmascript", "yaml", "csv", "urlencoded", "graphql")
 """Parts of the media types whose content is text."""
-BINARY_WITHIN = 1024
+SNIFFED = 1024
 """Number of bytes in which a NUL shows that content without a type is not text."""
 
 
@@ -75,7 +75,7 @@ def text_of(content: bytes, content_type: str | None) -> str | None:
         media_type = content_type.partition(";")[0].lower()
         if not any(part in media_type for part in TEXTUAL):
             return None
-    elif b"\0" in content[:BINARY_WITHIN] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    elif b"\0" in content[:SNIFFED] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
     return decode(content, find_encoding(content, content_type))
 

@@ -15,7 +15,7 @@ FULL = 0.95
 """Used share of one core from which another thread would find no CPU time."""
 SPARE = 0.8
 """Used share of one core below which another thread may help."""
-SMALL = 0.000_5
+MAX_CPU_PER_FETCH = 0.000_5
 """CPU seconds per fetch above which most are spent in TLS, decoders or copies, which release the GIL."""
 LONGEST = 1.0
 """Seconds after which the limit is updated in any case."""
@@ -65,7 +65,7 @@ class ThreadLimit:
         self._last = (now, cpu, done)
         if self._since_growth is not None:
             self._since_growth += 1
-        if idle or used >= SMALL * fetched:
+        if idle or used >= MAX_CPU_PER_FETCH * fetched:
             self._idle += 1
             if self._idle >= self._patience:
                 self._grow()

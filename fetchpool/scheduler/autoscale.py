@@ -32,12 +32,12 @@ ROUND = 0.1
 TRIES = 3
 """Number of rounds in a test, and before the first test; also the number of overloads that are not a
 coincidence. Disturbances last one or two rounds."""
-WORTH, CLEAR = 0.25, 0.6
+MIN_GAIN, FIRST_MIN_GAIN = 0.25, 0.6
 """A higher number is kept if the rate grows by this share of the increase (25 % when it doubles); in the
 first round, before the new requests wait for each other, by 60 %."""
 FASTER = 1.08
 """Minimum factor by which a change must raise the rate: less is noise."""
-LONGEST_REST = 512
+MAX_REST = 512
 """Maximum number of rounds between two tests. Each test without a change doubles the number."""
 BACK_OFF = 0.7
 """Factor that is applied to a number that is too high, as in TCP's CUBIC."""
@@ -150,7 +150,9 @@ class AutoScaler:
             if self._left <= 0:
                 self._test(now)
         elif not rates:  # in this phase `held.rate` is of a first round, too
-            if phase is ScalePhase.CLIMBING and (level.target < ENOUGH or growth >= 1.0 + CLEAR * increase):
+            if phase is ScalePhase.CLIMBING and (
+                level.target < ENOUGH or growth >= 1.0 + FIRST_MIN_GAIN * increase
+            ):
                 self._keep(level, now)
         elif phase is ScalePhase.LOWERED:
             self._hold(level, now)
@@ -158,10 +160,10 @@ class AutoScaler:
             tested = Level(level.target, median(rates), level.overload)
             # A disturbance lowers a rate, so the high rates are the true ones.
             high = sorted(self._held_rates or [held.rate])[len(self._held_rates) * 3 // 4]
-            least = high * FASTER if increase < 0.0 else held.rate * max(FASTER, 1.0 + WORTH * increase)
+            least = high * FASTER if increase < 0.0 else held.rate * max(FASTER, 1.0 + MIN_GAIN * increase)
             if tested.rate >= least:
                 self._keep(tested, now)
-            elif phase is ScalePhase.CLIMBING and tested.rate >= held.rate * CLEAR:
+            elif phase is ScalePhase.CLIMBING and tested.rate >= held.rate * FIRST_MIN_GAIN:
                 self._tests_more = tested.rate >= held.rate
                 self._hold(tested, now)
             else:
@@ -170,7 +172,7 @@ class AutoScaler:
     def _test(self, now: float) -> None:
         """Test more and fewer fetches alternately. Fewer cannot be faster if no request waits for another."""
         held, self._tests_more = self._held, not self._tests_more
-        if self._tests_more and held.target > held.rate * self._shortest * (1.0 + WORTH):
+        if self._tests_more and held.target > held.rate * self._shortest * (1.0 + MIN_GAIN):
             self._change(held.target * 3 // 4, ScalePhase.DOWN, now)
             return
         if self._too_many is not None and not self._differs(self._higher()):
@@ -190,7 +192,7 @@ class AutoScaler:
         if self._too_many is not None and self._differs(self._higher()):
             self._tests_more = True  # the bisection continues
         else:
-            self._rest = min(LONGEST_REST, 2 * self._rest)
+            self._rest = min(MAX_REST, 2 * self._rest)
         self._hold(self._held, now)
 
     def _on_overload(self, level: Level, now: float, *, may_compare: bool) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from fetchpool.scheduler.host import HostSlot
 
-LONG = 2.5
+SLOW_FACTOR = 2.5
 """Multiple of the typical work of a host from which a host counts as one of the slowest."""
 WEIGHT = 0.02
 """Weight of one host in the average of the typical work."""
@@ -43,7 +43,7 @@ class Rotation:
         """Add a host at the end of one of the two queues."""
         work = slot.seconds * len(slot.queue)
         self._typical += WEIGHT * (work - self._typical) if self._typical else work
-        if work > LONG * self._typical:
+        if work > SLOW_FACTOR * self._typical:
             self.slowest.append(slot)
         else:
             self.regular.append(slot)

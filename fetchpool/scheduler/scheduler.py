@@ -36,7 +36,7 @@ IDLE_TTL = 60.0
 """Seconds after which the state of an idle host is dropped, so that memory does not grow with the number of
 hosts."""
 NO_LIMIT = 1 << 60
-LATEST = 0.2
+LATEST_WEIGHT = 0.2
 """Weight of the latest request in the mean time of its host."""
 
 
@@ -193,7 +193,7 @@ class Scheduler:
         if outcome is not None:
             if self.per_host and outcome.record.error is None:  # a timeout says nothing about the next ones
                 seconds = now - started
-                slot.seconds += LATEST * (seconds - slot.seconds) if slot.seconds else seconds
+                slot.seconds += LATEST_WEIGHT * (seconds - slot.seconds) if slot.seconds else seconds
             before = slot.connection_limit is not None and slot.has_connection_limit
             slot.record_result(outcome, now, started, retry_after, retried=request.num_retries > 0)
             if slot.connection_limit is not None and slot.has_connection_limit and not before:

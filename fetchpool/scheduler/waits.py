@@ -40,7 +40,7 @@ class WaitReason(Enum):
 
 EVENTS = (WaitReason.DNS, WaitReason.ROBOTS)
 """Reasons that end with a result, not at a known point in time."""
-LONG = 2.0
+SLOW_AFTER = 2.0
 """Seconds from which a lookup or a robots.txt is slow; a shorter wait needs no explanation."""
 
 
@@ -110,7 +110,7 @@ def main_wait(
         else:
             groups.setdefault(WaitReason.RETRY, _Group()).add("", 1, at)
     for reason, since in ((WaitReason.DNS, resolving), (WaitReason.ROBOTS, held)):
-        if since and now - next(iter(since.values())) >= LONG:
+        if since and now - next(iter(since.values())) >= SLOW_AFTER:
             group = groups[reason] = _Group()
             for name, began in since.items():
                 group.add(name, hosts[name].queued(), began)

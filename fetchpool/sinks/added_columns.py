@@ -30,7 +30,7 @@ MAX_NAME = 200
 RESERVED = (*ROW_FIELDS, EXTRA, "identity", "rowid", "oid", "_rowid_")
 """Names that no added column has. In SQLite the last three are the number of a row
 (sqlite.org/rowidtable.html)."""
-EXACT = range(-(1 << 53), (1 << 53) + 1)
+EXACT_INTEGERS = range(-(1 << 53), (1 << 53) + 1)
 """The integers that a floating-point number can hold exactly."""
 
 Extra = Mapping[str, Any]
@@ -48,7 +48,7 @@ class AddedColumns:
         self._known: Mapping[str, FieldType] = {**FEATURE_TYPES, **(known or {})}
         self._folded = {name.casefold() for name in (*RESERVED, *self.types)}
 
-    def know(self, types: Mapping[str, FieldType]) -> None:
+    def add_types(self, types: Mapping[str, FieldType]) -> None:
         """Add types of fields that don't depend on their values."""
         self._known = {**self._known, **types}
 
@@ -140,7 +140,7 @@ def as_type(value: Any, type: FieldType) -> Any:
     if type == "integer":
         return value if isinstance(value, int) else None
     if isinstance(value, int):
-        return float(value) if value in EXACT else None
+        return float(value) if value in EXACT_INTEGERS else None
     return value if isinstance(value, float) else None
 
 

@@ -18,7 +18,7 @@ from fetchpool.sinks.bodies import open_subdir
 from fetchpool.sinks.save_names import DIGITS, with_suffix
 from fetchpool.sinks.spool import NO_LINK, SpooledBody
 
-IN_THE_WAY = (errno.ENOTDIR, errno.ELOOP)
+NOT_A_DIRECTORY = (errno.ENOTDIR, errno.ELOOP)
 """Errors of opening a directory if a file or link has its name."""
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 MAX_MARKS = 5
@@ -53,7 +53,7 @@ def _enter(parent: int, part: str) -> tuple[str, int]:
         try:
             return name, open_subdir(parent, name)
         except OSError as failure:
-            if failure.errno not in IN_THE_WAY:
+            if failure.errno not in NOT_A_DIRECTORY:
                 raise
     raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 

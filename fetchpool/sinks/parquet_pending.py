@@ -130,7 +130,7 @@ class PendingRows:
             if not fields.endswith(b"\n"):
                 return
             names, types, chosen = self._first_line(number, fields)
-            self._columns.know(types)
+            self._columns.add_types(types)
             binary = [name for name, type in types.items() if type == "binary"]
             for added in _batches(waiting, len(fields), _AddedFields, binary):
                 self._columns.add(names, [row.extra for row in added if row.extra], widen=True)

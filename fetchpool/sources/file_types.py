@@ -13,7 +13,7 @@ from msgspec import Struct
 from fetchpool.sources import json_array, text_encoding
 from fetchpool.sources.decompress import by_magic
 
-ENOUGH = 4096
+CHECKED_BYTES = 4096
 """The number of bytes at the start that are checked."""
 
 

@@ -105,7 +105,7 @@ class InputFile:
         if stat.S_ISREG(status.st_mode):
             position = stream.tell()
             self.size = max(0, status.st_size - position)
-            self._check(stream.read(file_types.ENOUGH) or b"")
+            self._check(stream.read(file_types.CHECKED_BYTES) or b"")
             stream.seek(position)
 
     def _check(self, start: bytes) -> None:
@@ -121,8 +121,8 @@ class InputFile:
             unpacked = b""
             with suppress(DecompressionError):  # reported again during reading; the readable part is fetched
                 for piece, _ in decompressed(format, iter_once(start)):
-                    unpacked += piece[: file_types.ENOUGH]
-                    if len(unpacked) >= file_types.ENOUGH:
+                    unpacked += piece[: file_types.CHECKED_BYTES]
+                    if len(unpacked) >= file_types.CHECKED_BYTES:
                         break
             if problem := self._problem(unpacked):
                 raise InputError(f"{self.name}: {problem}")
@@ -159,7 +159,7 @@ class InputFile:
             yield chunk, offset
 
     def _check_chunk(self, start: bytes) -> None:
-        if problem := self._problem(start[: file_types.ENOUGH]):
+        if problem := self._problem(start[: file_types.CHECKED_BYTES]):
             raise InputReadError(f"{self.name}: {problem}")
 
     def _why(self, failure: OSError | ValueError) -> str:

@@ -20,9 +20,9 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-MOST = 0.4
+MIN_NULS = 0.4
 """Minimum share of NUL in every other byte of UTF-16 without a mark: URLs are nearly all ASCII."""
-FEW = 0.02
+MAX_NULS = 0.02
 """Maximum share of NUL in the remaining bytes."""
 SHORTEST = 8
 """Bytes that are needed to recognize UTF-16 without a mark."""
@@ -47,7 +47,7 @@ def recognized(start: bytes) -> str:
         return ""
     even, odd = start[0::2], start[1::2]
     for most, few, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-        if most.count(0) > MOST * len(most) and few.count(0) <= FEW * len(few):
+        if most.count(0) > MIN_NULS * len(most) and few.count(0) <= MAX_NULS * len(few):
             text = start[: len(start) // 2 * 2].decode(name, "replace").encode("utf-8", "replace")
             return "" if is_binary(text) else name
     return ""

@@ -18,7 +18,7 @@ from fetchpool.transports.base import Failure, HopRequest
 DEFAULT_PORTS = {"https": 443}
 """Default ports by scheme. For other schemes the port is 1080, as in curl (CURLOPT_PROXY)."""
 
-OF_THE_TARGET = frozenset((502, 504))
+TARGET_UNREACHABLE = frozenset((502, 504))
 """Statuses by which a working proxy reports that it could not reach the host."""
 SOCKS_REPLIES = {
     1: "general failure",
@@ -59,7 +59,7 @@ def proxy_unreachable(kind: FailureKind, message: str = "") -> Failure:
 def refused(status: int) -> Failure:
     """Return the failure for an HTTP proxy's response to CONNECT."""
     transient = status in TRANSIENT_STATUSES
-    down = transient and status not in OF_THE_TARGET
+    down = transient and status not in TARGET_UNREACHABLE
     return Failure(FailureKind.PROXY, f"the proxy answered {status} to CONNECT", transient, proxy_down=down)
 
 

@@ -16,7 +16,7 @@ from fetchpool.http.response import Response
 from fetchpool.model import urls
 from fetchpool.model.encodings import decode
 
-WITHIN = WANTS["meta"]
+SEARCHED_BYTES = WANTS["meta"]
 """Number of bytes of the page that are searched."""
 LENGTH = 5_000
 """Maximum number of characters of a value."""
@@ -33,7 +33,7 @@ def meta(response: Response) -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(("description", "canonical", "language", *COMMON))
     if not looks_like_html(response):
         return fields
-    page = decode(response.content[:WITHIN], response.encoding)
+    page = decode(response.content[:SEARCHED_BYTES], response.encoding)
     base = response.url_effective or response.url
     language_header = ""
 

@@ -213,10 +213,10 @@ def search_current_directory(name: str) -> None:
     """Make imports search the current directory, before installed packages but after Python's own modules,
     which the program needs. Raises `UsageError` for a module that one of them would hide."""
     package = name.partition(".")[0]
-    if package in sys.stdlib_module_names and is_here(package):
+    if package in sys.stdlib_module_names and is_in_current_directory(package):
         raise UsageError(f"--parse: {package!r} in the current directory hides a module of Python; rename it")
     for library in LIBRARIES:
-        if library not in sys.modules and is_here(library):
+        if library not in sys.modules and is_in_current_directory(library):
             raise UsageError(
                 f"--parse: {library!r} in the current directory hides a library of fetchpool; rename it"
             )
@@ -225,7 +225,7 @@ def search_current_directory(name: str) -> None:
         sys.path.insert(next(installed, len(sys.path)), "")
 
 
-def is_here(package: str) -> bool:
+def is_in_current_directory(package: str) -> bool:
     """Whether the current directory has a module of that name; a directory without `__init__.py` has lower
     precedence."""
     try:

@@ -12,7 +12,7 @@ from fetchpool.http.parsers.run import WANTS
 from fetchpool.http.response import Response
 from fetchpool.model.encodings import decode
 
-WITHIN = WANTS["title"]
+SEARCHED_BYTES = WANTS["title"]
 """Number of bytes of the page that are searched for the title."""
 LENGTH = 1_000
 """Maximum length of a title in characters, so that rows stay small."""
@@ -22,7 +22,7 @@ def title(response: Response) -> dict[str, Any]:
     """Return `{"title": text}`: entities decoded, white space collapsed, by the charset rules of browsers."""
     if not looks_like_html(response):
         return {"title": None}
-    text = first_title(decode(response.content[:WITHIN], response.encoding))
+    text = first_title(decode(response.content[:SEARCHED_BYTES], response.encoding))
     return {"title": text[:LENGTH] or None if text else None}
 
 

@@ -77,7 +77,7 @@ class PerformPoller:
         _, running = self._multi.perform()
         if running < transfers or timeout <= 0.0:
             return
-        for descriptor, _ in self._epoll.poll(sooner(timeout, self._multi.timeout())):
+        for descriptor, _ in self._epoll.poll(wait_seconds(timeout, self._multi.timeout())):
             if descriptor in self._watched:
                 self._watched[descriptor]()
         self._multi.perform()
@@ -118,7 +118,7 @@ class SocketPoller:
             if running < transfers:
                 timeout = 0.0
         timer = multi.timeout()
-        for descriptor, events in self._readiness.poll(sooner(timeout, timer)):
+        for descriptor, events in self._readiness.poll(wait_seconds(timeout, timer)):
             if descriptor in self._registered and descriptor not in self._idle:
                 multi.socket_action(descriptor, CURL_EVENTS[events & 31])
             elif descriptor in self._watched:
@@ -252,6 +252,6 @@ def selector_events(events: int) -> int:
     return (selectors.EVENT_READ if events & READ else 0) | (selectors.EVENT_WRITE if events & WRITE else 0)
 
 
-def sooner(seconds: float, milliseconds: int) -> float:
+def wait_seconds(seconds: float, milliseconds: int) -> float:
     """Return the seconds to wait: at most libcurl's timer, which is -1 if there is none."""
     return max(0.0, seconds if milliseconds < 0 else min(seconds, milliseconds / 1000))

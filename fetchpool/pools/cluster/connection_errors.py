@@ -8,15 +8,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
-SEE = "see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
+SEE_DOCS = "see docs/usage/cluster.md (DASK_DISTRIBUTED__COMM__TLS__...)"
 NO_SCHEDULER = "no scheduler responds there"
 MAYBE_TLS = f"{NO_SCHEDULER}; if it uses certificates, its address begins with tls://"
 NO_TLS = "it does not use certificates: its address begins with tcp:// if it is a scheduler"
-NO_CERTIFICATE = f"it asks for a certificate; {SEE}"
-NOT_TRUSTED = "its certificate is not accepted ({}); " + SEE
-NOT_ACCEPTED = f"it does not accept this side's certificate; {SEE}"
-NOT_READABLE = f"a file of certificates can't be read ({{}}); {SEE}"
-NOT_USABLE = f"the certificate can't be used ({{}}); {SEE}"
+NO_CERTIFICATE = f"it asks for a certificate; {SEE_DOCS}"
+NOT_TRUSTED = "its certificate is not accepted ({}); " + SEE_DOCS
+NOT_ACCEPTED = f"it does not accept this side's certificate; {SEE_DOCS}"
+NOT_READABLE = f"a file of certificates can't be read ({{}}); {SEE_DOCS}"
+NOT_USABLE = f"the certificate can't be used ({{}}); {SEE_DOCS}"
 
 
 def explain(error: BaseException, address: str) -> str:

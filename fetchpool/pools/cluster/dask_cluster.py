@@ -31,9 +31,9 @@ from fetchpool.pools.cluster.dask_connection import open_client
 from fetchpool.pools.cluster.dask_station import DaskStation, Sealed, anchor, await_worker
 from fetchpool.pools.cluster.local import LocalWorkers
 
-WATCH = 0.25
+CHECK_INTERVAL = 0.25
 """Seconds between two checks of the connection to the scheduler."""
-NEWS = "all"
+TOPIC = "all"
 """The topic of the workers that come and go."""
 CLOSE = 2.0
 """Seconds to disconnect from the scheduler."""
@@ -68,7 +68,7 @@ class DaskCluster:
     def listen(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
         self._client.subscribe_topic(self._topic, self._on_report)
-        self._client.subscribe_topic(NEWS, self._on_news)
+        self._client.subscribe_topic(TOPIC, self._on_scheduler_event)
         self._run(self._watch())
 
     def workers(self) -> list[Worker]:
@@ -91,7 +91,7 @@ class DaskCluster:
         self._actors.clear()
         self._futures.clear()
         with suppress(Exception):  # the scheduler may be gone
-            for topic in NEWS, self._topic:  # it would log that it can't send them any more
+            for topic in TOPIC, self._topic:  # it would log that it can't send them any more
                 self._client.unsubscribe_topic(topic)
         with suppress(Exception):
             self._client.close(timeout=CLOSE)
@@ -160,7 +160,7 @@ class DaskCluster:
         station, report = event[1]
         self._on_event(Reported(station, report))
 
-    async def _on_news(self, event: tuple[float, Any]) -> None:
+    async def _on_scheduler_event(self, event: tuple[float, Any]) -> None:
         message = event[1]
         action = message.get("action") if isinstance(message, dict) else None
         if action == "remove-worker":
@@ -175,7 +175,7 @@ class DaskCluster:
     async def _watch(self) -> None:
         """Detect that the scheduler is gone: its workers end, but no event reports that."""
         while self._client.status == "running":
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(CHECK_INTERVAL)
         if not self._is_closed:
             logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the client's attempts to reconnect
             self._on_event(Lost("the scheduler no longer responds"))

@@ -84,7 +84,7 @@ class ClusterDispatcher:
             if station is None:
                 left.append(item)
                 continue
-            capacities.given(station)
+            capacities.count_given(station)
             self._give(item, station, now)
         if left:
             work.put_back(left)

@@ -157,7 +157,7 @@ class Capacities:
         """Whether no station has capacity left."""
         return not self._open
 
-    def given(self, station: RemoteStation) -> None:
+    def count_given(self, station: RemoteStation) -> None:
         """Record that a station was given a request."""
         if station in self.free:  # a station that has been silent until now may not be included
             self.free[station] -= 1

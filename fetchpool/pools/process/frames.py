@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum, auto
 from struct import Struct
 
-SPACE = 1 << 18
+MAX_RECEIVED = 1 << 18
 """Maximum number of bytes that are received at once."""
 HEAD = Struct("<IB")
 """Length of the payload, kind."""
@@ -54,7 +54,7 @@ def frame(kind: Kind, payload: bytes = b"") -> bytes:
 class FrameReader:
     """Splits a stream into frames."""
 
-    def __init__(self, space: int = SPACE) -> None:
+    def __init__(self, space: int = MAX_RECEIVED) -> None:
         self.space = memoryview(bytearray(space))
         """The buffer for the next bytes. A new buffer for each call would cost more than the call."""
         self._buffer = bytearray()

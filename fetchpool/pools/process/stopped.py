@@ -18,7 +18,7 @@ from pathlib import Path
 from fetchpool.model.errors import NoThreadError
 from fetchpool.runtime import threads
 
-EVERY = 1.0
+CHECK_INTERVAL = 1.0
 """Seconds between two checks. A process is killed when two checks in a row find it stopped: after Ctrl-Z and
 `fg` the workers may continue a moment later than their parent."""
 STOPPED = "T"
@@ -49,7 +49,7 @@ class StoppedWorkerKiller:
         self._closed.set()
 
     def _run(self) -> None:
-        while not self._closed.wait(EVERY):
+        while not self._closed.wait(CHECK_INTERVAL):
             stopped = set()
             for pid, (born, _) in list(self._watched.items()):
                 status = status_of(pid)

@@ -28,10 +28,10 @@ from fetchpool.pools.process.parse_board import ParseBoard, ParseNotes
 if TYPE_CHECKING:
     from fetchpool.pools.station import Station
 
-TO_THE_GROUP = (signal.SIGINT, signal.SIGTERM)
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 KEEPS_FOR = 1.5
 """Seconds for which an idle process keeps its connections."""
-YOUNG = 20_000
+GC_THRESHOLD = 20_000
 """Number of new objects after which the garbage collector checks them: a fetch leaves no cycles behind."""
 
 
@@ -64,7 +64,7 @@ def serve(places: int, options: FetchOptions, channel: socket, board: ParseBoard
     watchdog.shared().keeps_for = KEEPS_FOR
     gc.freeze()
     if not options.has_slow_parsers:  # a user's parser may leave responses in cycles
-        gc.set_threshold(YOUNG)
+        gc.set_threshold(GC_THRESHOLD)
     station = Station(places, options, partial(send, channel), parses=ParseNotes(board), beat=board.sign)
     station.watch(channel.fileno(), Receiver(channel, station).receive)
     channel.sendall(frame(Kind.READY))
@@ -123,10 +123,10 @@ def ignore_group_signals() -> None:
     """Ignore SIGINT and SIGTERM: a terminal's Ctrl-C, `timeout` and a service manager send them to the entire
     process group, and the parent handles them. They have a handler instead of SIG_IGN, which programs that a
     parser starts would inherit. A process that a parser forks handles them as usual."""
-    for number in TO_THE_GROUP:
+    for number in GROUP_SIGNALS:
         signal.signal(number, ignored)
     if hasattr(signal, "pthread_sigmask"):  # they may have been blocked until now
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_THE_GROUP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
         os.register_at_fork(before=_before_fork, after_in_parent=_unblock, after_in_child=_restore)
 
 
@@ -140,12 +140,12 @@ _masks = threading.local()
 def _before_fork() -> None:
     """Block signals until the child can handle them, since Python drops those that arrive in a child before
     that."""
-    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_THE_GROUP)
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
 
 
 def _restore() -> None:
     """Give signals their usual effect in a child, unless a parser has set another."""
-    for number in TO_THE_GROUP:
+    for number in GROUP_SIGNALS:
         if signal.getsignal(number) is ignored:
             signal.signal(number, signal.SIG_DFL)
     _unblock()

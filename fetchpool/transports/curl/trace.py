@@ -23,7 +23,7 @@ from fetchpool.transports.unread import received
 
 TRACED = 0x081500
 """The oldest libcurl whose debug output was checked, 8.21."""
-MOST_GONE = 100
+MAX_ENDED = 100
 """The number of ended connections that are remembered."""
 TEXT, HEADER_OUT = pycurl.INFOTYPE_TEXT, pycurl.INFOTYPE_HEADER_OUT
 RECORD_IN, RECORD_OUT = pycurl.INFOTYPE_SSL_DATA_IN, pycurl.INFOTYPE_SSL_DATA_OUT
@@ -71,7 +71,7 @@ class Streams:
         """Streams ended by END_STREAM."""
         self.cut: set[Stream] = set()
         """Streams ended by RST_STREAM with NO_ERROR, without END_STREAM before."""
-        self.gone: deque[Ends | None] = deque(maxlen=MOST_GONE)
+        self.gone: deque[Ends | None] = deque(maxlen=MAX_ENDED)
         """Connections that the server closed because of an error."""
 
     def record_frame(self, ends: Ends | None, line: bytes) -> None:
