@@ -54,8 +54,13 @@ PRELOADED = (
     "pydantic.type_adapter",
 )
 """What most commands load. No module that starts a thread: threads don't survive a fork."""
-LARGE = (*PRELOADED, "fetchpool.transports.requests", "requests", "pyarrow.parquet", "pandas")
-"""What some commands load as well, in 60 and 280 ms. The threads of pyarrow and numpy allow for a fork."""
+LARGE = (
+    *PRELOADED,
+    *("fetchpool.transports.requests", "requests"),
+    *("fetchpool.http.warc_recorder", "fetchpool.sinks.warc"),
+    *("pyarrow.parquet", "pandas"),
+)
+"""What some commands load as well, in 60, 40 and 280 ms. The threads of pyarrow and numpy allow for a fork."""
 
 _REQUEST_SIZE = 1 << 20
 _MAX_DESCRIPTORS = 8

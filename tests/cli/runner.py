@@ -26,7 +26,7 @@ FETCHPOOL = (sys.executable, "-m", "fetchpool")
 PATIENCE = 30.0
 """Seconds that anything here may take on a busy machine; none of it should take three."""
 
-_NEEDS_LARGE = re.compile("parquet|requests")
+_NEEDS_LARGE = re.compile("parquet|requests|warc")
 """In an argument, it loads what would be most of the CPU time of the command."""
 _CONTROL_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
