@@ -60,7 +60,7 @@ LARGE = (
     *("fetchpool.http.warc_recorder", "fetchpool.sinks.warc"),
     *("pyarrow.parquet", "pandas"),
 )
-"""What some commands load as well, in 60, 40 and 280 ms. The threads of pyarrow and numpy allow for a fork."""
+"""What some commands load as well, in 60, 40 and 280 ms. Threads of pyarrow and numpy allow for a fork."""
 
 _REQUEST_SIZE = 1 << 20
 _MAX_DESCRIPTORS = 8
