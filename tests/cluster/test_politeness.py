@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import fetchpool
+from tests.at_once import AtOnce
 from tests.cluster.dask_processes import DaskProcesses
 from tests.contracts.gauged import GaugedServer, Handler, serving
 
@@ -68,6 +69,9 @@ def by_host() -> Iterator[ByHost]:
         yield running
 
 
+waiting = AtOnce(by_host=lambda: serving(ByHost()))
+
+
 def fetched(dask: DaskProcesses, urls: list[str], **settings: Any) -> float:
     """Fetch all, and return when that began."""
     began = time.monotonic()
@@ -84,6 +88,7 @@ def test_no_host_has_more_requests_at_once_than_per_host_allows(
     assert set(by_host.most_at_once.values()) == {2}
 
 
+@waiting
 def test_a_host_with_a_delay_is_asked_no_sooner_whichever_workers_there_are(
     shared_dask: DaskProcesses, by_host: ByHost
 ) -> None:
@@ -95,6 +100,7 @@ def test_a_host_with_a_delay_is_asked_no_sooner_whichever_workers_there_are(
         assert len(arrivals) == 5
 
 
+@waiting
 def test_all_workers_wait_for_what_one_was_asked_to_wait_for(
     shared_dask: DaskProcesses, by_host: ByHost
 ) -> None:

@@ -115,12 +115,12 @@ def test_what_a_blocked_process_holds_runs_elsewhere_before_its_parser_is_ended(
     server: GaugedServer,
 ) -> None:
     """The parser holds the interpreter lock: after two seconds its process gets no more requests."""
-    pool = opened(("process", "curl"), 8, parse=(f"{PARSERS}:block",), parse_timeout=6.0)
+    pool = opened(("process", "curl"), 8, parse=(f"{PARSERS}:block",), parse_timeout=5.0)
     stay, *others = submit(pool, server, "/stay", *(f"/{number}" for number in range(100)))
     assert ended(others) == ["fetched"] * 100
     assert not stay.done()
     assert stay.result(15).error == "parse"
-    assert stay.result().errormsg == f"{PARSERS}:block did not return within 6 s"
+    assert stay.result().errormsg == f"{PARSERS}:block did not return within 5 s"
     pool.shutdown()
 
 
