@@ -36,7 +36,6 @@ from fetchpool.engine.engine import RunResult
 from fetchpool.engine.events import Snapshot
 from fetchpool.engine.observers import Observer
 from fetchpool.model.errors import OutputClosedError, OutputError, UsageError
-from fetchpool.sources.base import Source
 
 if TYPE_CHECKING:  # loaded only with an option
     from fetchpool.history.refresh import PreviousRun
@@ -64,7 +63,6 @@ def run_session(
     config: RunConfig,
     display: DisplayOptions,
     *,
-    source: Source | None = None,
     observers: Sequence[Observer] = (),
     repeatable: bool = True,
     arguments: Sequence[str] | None = None,
@@ -112,7 +110,7 @@ def run_session(
                     watching.append(ending.bodies)
                 if log is not None:
                     watching.append(log)
-                engine = build(config, observers=watching, source=source, old=old)
+                engine = build(config, observers=watching, old=old)
             if ending.page is not None:
                 ending.page.steered_by(engine.steer)
             show_link = None if ending.page is None else ending.page.show_link

@@ -37,19 +37,12 @@ class RowOptions(Struct, frozen=True):
     """The template of text rows (`--write-out`); empty for the usual ones."""
 
 
-def open_sink(
-    path: str,
-    format: str | None = None,
-    extra_fields: tuple[str, ...] = (),
-    *,
-    rows: RowOptions | None = None,
-) -> ResumableSink:
-    """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides.
-    `extra_fields` stands for `rows` that have nothing else. Raises `UsageError` for an invalid path or
-    format, and `OutputError` if the system fails.
+def open_sink(path: str, format: str | None = None, *, rows: RowOptions | None = None) -> ResumableSink:
+    """Return the sink for `path`; `-` is standard output. Without a `format` the suffix decides. Raises
+    `UsageError` for an invalid path or format, and `OutputError` if the system fails.
     """
     format = format or format_of(path)
-    rows = rows or RowOptions(extra_fields)
+    rows = rows or RowOptions()
     if format in ("parquet", "sqlite") and compression_of(path):
         raise UsageError(
             f"{escape_invisible(path)}: outputs of format {format} can't be compressed; use a name without "

@@ -57,7 +57,6 @@ class ParquetSink:
         extra_fields: tuple[str, ...] | None = (),
         *,
         clock: Callable[[], float] = monotonic,
-        disk: FileOps | None = None,
         types: Mapping[str, FieldType] | None = None,
         fields: tuple[str, ...] = (),
         single: bool = False,
@@ -70,7 +69,7 @@ class ParquetSink:
         self.name = escape_invisible(path)
         self.is_nonblocking = False
         self._parts = PartFiles(resolved(path))
-        self._pending = PendingRows(self._parts, extra_fields or (), disk or FileOps(), clock, types, fields)
+        self._pending = PendingRows(self._parts, extra_fields or (), FileOps(), clock, types, fields)
         self._encoder = msgspec.json.Encoder()
         self._has_bodies = "binary" in (types or {}).values()
         self.notices: list[str] = []

@@ -15,7 +15,6 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
@@ -43,14 +42,13 @@ RECORD = b"WARC/1."
 class WarcFile:
     """An archive of one or more files, the last of which is written to."""
 
-    def __init__(self, path: str, max_size: int | None, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, path: str, max_size: int | None) -> None:
         """Open the last file, create it if it is missing, and repair its end. `max_size`: the size in bytes
         from which a file gets no more records. Raises `UsageError` for an invalid path or a file with other
         content (which is left unchanged), and `OutputError` if the system fails."""
         self._stem = path.removesuffix(SUFFIX)
         self._max_size = max_size
-        self._clock = clock
-        self._next_sync = clock() + SYNC_INTERVAL
+        self._next_sync = monotonic() + SYNC_INTERVAL
         self._dirty = False
         self._lock = self._descriptor = -1
         self._path = path
@@ -110,7 +108,7 @@ class WarcFile:
     def flush(self) -> None:
         """Sync at most every `SYNC_INTERVAL` seconds. Writes are unbuffered."""
         self._check_exists()
-        if self._dirty and self._clock() >= self._next_sync:
+        if self._dirty and monotonic() >= self._next_sync:
             self._sync()
 
     def close(self) -> None:
@@ -228,7 +226,7 @@ class WarcFile:
     def _sync(self) -> None:
         """Call fsync, once: after a failure a second call would succeed although data is lost."""
         self._dirty = False
-        self._next_sync = self._clock() + SYNC_INTERVAL
+        self._next_sync = monotonic() + SYNC_INTERVAL
         try:
             os.fsync(self._descriptor)
         except OSError as failure:

@@ -148,8 +148,8 @@ class Series:
         }
 
 
-def _mean(total: float, point: _Point, digits: int = 2) -> float:
-    return round(total / point.seconds, digits)
+def _mean(total: float, point: _Point) -> float:
+    return round(total / point.seconds, 2)
 
 
 def _mean_of_rows(total: float, point: _Point) -> float | None:

@@ -42,16 +42,14 @@ class DemoServer:
     `pages.py` lists the paths. A stopped server cannot be started again.
     """
 
-    def __init__(
-        self, threads: int = 8, backlog: int = 4096, *, idle_timeout: float = 60.0, port: int = 0
-    ) -> None:
+    def __init__(self, threads: int = 8, backlog: int = 4096, *, idle_timeout: float = 60.0) -> None:
         """`threads`: number of threads that respond; `backlog`: maximum number of connections, beyond which
         clients wait in the kernel's queue; `idle_timeout`: seconds without data after which a connection is
-        closed; `port`: 0 for a free one. Raises OSError if the port is in use."""
+        closed."""
         self._site = Site()
         self._backlog = backlog
         self._idle_timeout = idle_timeout
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         """The port of 127.0.0.1 on which it listens."""

@@ -15,7 +15,7 @@ from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.sinks import lines
 from fetchpool.sinks.file_ops import FileOps
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from tests.factories import record
 
 SUFFIXES = [".txt", ".jsonl", ".csv"]
@@ -86,7 +86,7 @@ def test_permissions_stay_and_a_link_stays_a_link(path: Path) -> None:
 
 def test_a_csv_keeps_the_columns_that_it_has(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    sink = open_sink(str(path), extra_fields=("sha256",))
+    sink = open_sink(str(path), rows=RowOptions(("sha256",)))
     sink.write([record(0, extra={"sha256": "a"}), record(0, extra={"sha256": "b"})])
     sink.close()
     header, _, second = path.read_bytes().splitlines(keepends=True)

@@ -126,9 +126,9 @@ def test_rows_that_a_killed_run_left_waiting_become_a_part_once(tmp_path: Path) 
     path = tmp_path / "rows.parquet"
     script = """
 import os, sys
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from tests.factories import record
-sink = open_sink(sys.argv[1], extra_fields=("sha256",))
+sink = open_sink(sys.argv[1], rows=RowOptions(("sha256",)))
 sink.write([record(number, extra={"sha256": str(number)}) for number in range(5)])
 sink.flush()
 os.kill(os.getpid(), 9)
@@ -191,7 +191,7 @@ def test_without_pyarrow_the_fix_is_named(tmp_path: Path) -> None:
     script = """
 import sys
 sys.modules["pyarrow"] = None
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 open_sink(sys.argv[1])
 """
     done = runner.run(
@@ -211,7 +211,7 @@ def test_43_a_full_disk_leaves_complete_parts_and_complete_rows(tmp_path: Path) 
     script = """
 import resource, sys; sys.dont_write_bytecode = True
 from fetchpool.model.errors import OutputError
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from tests.factories import record
 sink = open_sink(sys.argv[1])
 sink.write([record(number) for number in range(10, 20)])

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from fetchpool.model.errors import UsageError
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from fetchpool.sinks.read_back import COMPLETE, Row, read_rows
 from tests.factories import record
 
@@ -24,7 +24,7 @@ def rows_of(path: Path, format: str) -> list[Row]:
 @pytest.mark.parametrize("format", COMPLETE)
 def test_every_format_gives_the_same_fields(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"rows.{format}"
-    sink = open_sink(str(path), extra_fields=("sha256",))
+    sink = open_sink(str(path), rows=RowOptions(("sha256",)))
     extra = {"sha256": "ab", "title": "=1+1", "Title": "other", "unwanted": 1}
     sink.write([record(0, extra=extra), record(1, error="dns"), replace(record(2), url="")])
     sink.close()

@@ -15,7 +15,7 @@ from fetchpool.model import fingerprint
 from fetchpool.model.errors import OutputError, UsageError
 from fetchpool.model.record import ROW_FIELDS
 from fetchpool.sinks.added_columns import MAX_COLUMNS
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from fetchpool.sinks.sqlite import SqliteSink
 from tests.factories import record
 
@@ -101,7 +101,7 @@ def test_a_database_without_added_columns_gets_them(path: Path) -> None:
     row = """(0, 'http://h/old', '{"title":"old"}')"""
     database(path, f"INSERT INTO fetches (urlnum, url, extra) VALUES {row}")
     for number in (1, 2):
-        sink = open_sink(str(path), extra_fields=("sha256",))
+        sink = open_sink(str(path), rows=RowOptions(("sha256",)))
         assert sink.appends
         sink.write([record(number, extra={"title": f"new {number}", "sha256": "ab"})])
         sink.close()

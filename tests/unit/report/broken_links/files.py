@@ -11,7 +11,7 @@ from fetchpool.crawl.page_links import fragment_hash
 from fetchpool.model.link import Link, PageIds
 from fetchpool.model.record import Record
 from fetchpool.sinks.links.open import open_ids, open_links
-from fetchpool.sinks.open import open_sink
+from fetchpool.sinks.open import RowOptions, open_sink
 from tests.factories import record
 
 HOME = "http://h/"
@@ -40,7 +40,9 @@ def write(
     format: str = "jsonl",
 ) -> None:
     """Write the files of a crawl. `ids`: those of each page, by its path."""
-    sink = open_sink(str(directory / f"rows.{format}"), extra_fields=("depth", "found_on", "redirect_url"))
+    sink = open_sink(
+        str(directory / f"rows.{format}"), rows=RowOptions(("depth", "found_on", "redirect_url"))
+    )
     sink.write([replace(each, urlnum=number) for number, each in enumerate(rows)])
     sink.close()
     if links is not None:
