@@ -23,7 +23,7 @@ SHARED = 4_000_000
 """Bytes per second of all transfers at `/shared`."""
 CHUNK = b"x" * 10_000
 NUMBERS = itertools.count()
-waiting = AtOnce()
+helped, others = AtOnce(), AtOnce()
 
 
 class FarServer:
@@ -151,7 +151,7 @@ HELPED = {
 
 
 @pytest.mark.parametrize("situation", HELPED)
-@waiting
+@helped
 @measured
 def test_a_run_that_follows_the_advice_is_as_much_faster_as_promised(
     server: FarServer, tmp_path: Path, situation: str
@@ -166,7 +166,7 @@ def test_a_run_that_follows_the_advice_is_as_much_faster_as_promised(
     assert_kept(advised, tmp_path, pace, again, *shlex.split(f"{options} {advised[1]}"))
 
 
-@waiting
+@others
 @measured
 def test_a_straggler_gets_a_time_limit(server: FarServer, tmp_path: Path) -> None:
     listed = [*urls(server, "delay/20", 100), server.url(3, "delay/5200")]
@@ -185,7 +185,7 @@ NOT_HELPED = {
 
 
 @pytest.mark.parametrize("situation", NOT_HELPED)
-@waiting
+@others
 @measured
 def test_where_no_option_helps_none_is_named(server: FarServer, tmp_path: Path, situation: str) -> None:
     path, number, options, reason = NOT_HELPED[situation]
@@ -200,7 +200,7 @@ def nap(_: object) -> dict[str, int]:
     return {"nap": 1}
 
 
-@waiting
+@others
 @measured
 def test_parsers_that_wait_get_more_workers(server: FarServer, tmp_path: Path) -> None:
     listed = urls(server, "delay/1", 80)
