@@ -180,7 +180,7 @@ def _fields(struct: type, values: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> None:
     """Raise `UsageError` for options that can't be combined."""
     paths, refresh = values["outputs"], values["refresh"]
-    resume = values["resume"] or values["retry_failed"]
+    resume = _continuing(values)
     if values["public_only"] and values["allow_private"]:
         raise UsageError("--public-only and --allow-private are mutually exclusive")
     if values["links"] and is_among(values["links"], paths):
@@ -192,24 +192,31 @@ def _refuse_contradictions(inputs: Sequence[str], values: Mapping[str, Any]) -> 
     if [*inputs, *values["sitemap"]].count("-") > 1:
         raise UsageError("INPUT: standard input (-) is given twice")
     if resume and "-" in paths:
-        raise UsageError("--resume: standard output cannot be read back; write to a file with -o")
+        raise UsageError(f"{resume}: standard output cannot be read back; write to a file with -o")
     if resume and refresh and not values["retry_failed"] and is_among(refresh, paths):
         raise UsageError("--resume cannot be combined with --refresh into the same file")
     if resume and values["overwrite"]:
-        raise UsageError("--overwrite and --resume are mutually exclusive: --resume continues the output")
+        raise UsageError(f"--overwrite and {resume} are mutually exclusive: {resume} continues the output")
     if values["overwrite"] and refresh and is_among(refresh, paths):
         raise UsageError("--overwrite cannot be combined with --refresh into the same file")
     if resume and not values["dedupe"]:
-        raise UsageError("--resume cannot be combined with --no-dedupe")
+        raise UsageError(f"{resume} cannot be combined with --no-dedupe")
     if values["url_column"] is None:
         _refuse_columns(inputs, values)
     if values["public_only"]:
         _refuse_private(values["resolve"])
 
 
+def _continuing(values: Mapping[str, Any]) -> str:
+    """Return the option by which the run continues its outputs; empty if it doesn't."""
+    if values["resume"]:
+        return "--resume"
+    return "--retry-failed" if values["retry_failed"] else ""
+
+
 def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> None:
     """Raise `UsageError` for options that outputs of these formats don't support."""
-    resume = values["resume"] or values["retry_failed"]
+    resume = _continuing(values)
     if values["write_out"]:
         for output in outputs:
             if output.format != "text":
@@ -220,8 +227,8 @@ def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> Non
                 )
         if resume:
             raise UsageError(
-                "--resume cannot read rows of --write-out back; write them to another -o, or leave one of "
-                "them out"
+                f"{resume} cannot read back the rows of --write-out; leave out {resume} or --write-out, or "
+                "choose columns with --fields and -o rows.csv"
             )
         if values["fields"]:
             raise UsageError("--fields and --write-out are mutually exclusive")
@@ -229,7 +236,7 @@ def _refuse_formats(outputs: Sequence[Output], values: Mapping[str, Any]) -> Non
         if outputs and all(output.format == "text" for output in outputs):
             raise UsageError("--fields: text output has no fields; use -o rows.csv, or -W for text")
         if resume and (missing := [name for name in ("url", "error") if name not in values["fields"]]):
-            raise UsageError(f"--resume needs the fields url and error: add {', '.join(missing)} to --fields")
+            raise UsageError(f"{resume} needs the fields url and error: add {', '.join(missing)} to --fields")
 
 
 def _refuse_columns(inputs: Sequence[str], values: Mapping[str, Any]) -> None:

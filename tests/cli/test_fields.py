@@ -241,7 +241,11 @@ def test_a_file_that_was_not_written_with_the_template_is_left_unchanged(tmp_pat
         ({"write_out": "%{url}", "outputs": ["a.csv"]}, "--write-out is for text outputs, and a.csv is csv"),
         (
             {"write_out": "%{url}", "outputs": ["a.txt"], "resume": True},
-            "--resume cannot read rows of --write-out",
+            "--resume cannot read back the rows of --write-out; leave out --resume or --write-out",
+        ),
+        (
+            {"write_out": "%{url}", "outputs": ["a.txt"], "retry_failed": "all"},
+            "; leave out --retry-failed or --write-out, or choose columns with --fields and -o rows.csv",
         ),
         ({"write_out": "%{url}", "fields": "url", "outputs": ["a"]}, "mutually exclusive"),
         ({"write_out": "none"}, "no variable in it"),

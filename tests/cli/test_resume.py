@@ -273,7 +273,7 @@ REFUSALS = {
         "all",
         "-o",
         "-",
-    ): "--resume: standard output cannot be read back; write to a file with -o",
+    ): "--retry-failed: standard output cannot be read back; write to a file with -o",
     ("--resume", "--no-dedupe"): "--resume cannot be combined with --no-dedupe",
     ("--retry-failed", "dsn"): "--retry-failed: unknown error 'dsn'; did you mean dns?",
     (
