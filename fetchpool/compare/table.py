@@ -56,9 +56,10 @@ class Comparison(Struct, frozen=True):
 
 def headline(plan: Plan, urls: int) -> str:
     """Return one line that says what is compared."""
+    often = "once" if plan.repeat == 1 else f"{plan.repeat:,} times"
     return (
-        f"{counted(urls, 'URL')}, {counted(len(plan.combinations), 'combination')}, each run "
-        f"{counted(plan.repeat, 'time')} in random order (--seed {plan.seed}) after one to warm up"
+        f"{counted(urls, 'URL')}, {counted(len(plan.combinations), 'combination')}, each run {often} "
+        f"in random order (--seed {plan.seed}) after one to warm up"
     )
 
 

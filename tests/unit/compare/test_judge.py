@@ -11,7 +11,7 @@ from msgspec import structs
 
 from fetchpool.compare.judge import RowJudge, results
 from fetchpool.compare.plan import Combination, Plan
-from fetchpool.compare.table import Comparison, lines
+from fetchpool.compare.table import Comparison, headline, lines
 from fetchpool.compare.trial import Summary, Times, Trial
 from fetchpool.compare.write import WRITERS, check_outputs, write
 from fetchpool.model.errors import UsageError
@@ -47,6 +47,14 @@ def comparison(judge: RowJudge | None = None) -> Comparison:
     plan = Plan((ASYNC, THREAD, PROCESS), (missing,), 3, 42)
     judge = judge or RowJudge()
     return Comparison(plan, 100, results(trials), judge.differences(), [(PROCESS, "it broke")])
+
+
+@pytest.mark.parametrize(("repeat", "often"), [(1, "once"), (2, "2 times")])
+def test_the_headline_says_how_often_a_combination_is_run(repeat: int, often: str) -> None:
+    plan = Plan((ASYNC,), (), repeat, 42)
+    assert headline(plan, 1) == (
+        f"1 URL, 1 combination, each run {often} in random order (--seed 42) after one to warm up"
+    )
 
 
 def test_the_median_and_the_range_are_of_the_rounds_after_the_first() -> None:
