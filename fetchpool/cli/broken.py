@@ -34,7 +34,7 @@ LINES = 200
 
 @takes(
     argument("outputs", "OUT", "Outputs of a crawl; the last row of a URL counts."),
-    parameter(BROKEN_LINKS),
+    parameter(BROKEN_LINKS, group="Input"),
     parameter(LINK_FORMAT, default=LINK_FORMATS[0]),
     *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )

@@ -33,6 +33,7 @@ CONFIGURABLE = ("seen_memory", "quiet", "color")
     parameter(
         OPTIONS["format"],
         help="Format of every OUT: text, jsonl, csv, tsv, sqlite or parquet. By default the suffix decides.",
+        group="Input",
     ),
     *(parameter(OPTIONS[name]) for name in (*CONFIGURABLE, "config", "no_config")),
 )

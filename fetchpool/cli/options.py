@@ -45,8 +45,9 @@ def flag_name(option: Option) -> str:
     return f"no_{option.name}" if option.is_negative else option.name
 
 
-def parameter(option: Option, help: str = "", default: str | None = None) -> Parameter:
-    """Return the option as a parameter of a command; `help` and `default` replace those of the table."""
+def parameter(option: Option, help: str = "", default: str | None = None, group: str = "") -> Parameter:
+    """Return the option as a parameter of a command; `help`, `default` and `group` replace those of the
+    table."""
     kind: Any = str | None
     value: str | bool | None = default or shown_default(option)
     if not option.metavar:
@@ -66,7 +67,7 @@ def parameter(option: Option, help: str = "", default: str | None = None) -> Par
         *_declarations(option),
         metavar=option.metavar or None,
         help=help or option.help,
-        rich_help_panel=GROUP_OF.get(option.name, OWN),
+        rich_help_panel=group or GROUP_OF.get(option.name, OWN),
         **more,
     )
     return _parameter(flag_name(option), kind, info, value)

@@ -35,6 +35,15 @@ def test_every_option_is_in_the_help_with_words_of_its_own(command: str) -> None
         assert param.help[:20] in " ".join(shown.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "option"), [("report", "--format"), ("compact", "--format"), ("broken", "--links")]
+)
+def test_an_option_about_what_is_read_is_in_the_group_of_the_input(command: str, option: str) -> None:
+    shown = fetchpool(command, "--help").stdout
+    (group,) = [group for group in shown.split("\n\n") if f" {option} " in group]
+    assert group.startswith("Input:\n")
+
+
 def test_the_help_of_the_text_is_that_of_run_and_lists_the_commands() -> None:
     text = fetchpool("--help").stdout
     assert text == fetchpool("run", "-h").stdout
