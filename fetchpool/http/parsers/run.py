@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import signal
 import sys
@@ -61,14 +62,19 @@ def load(given: tuple[str | Callable[[Response], Any], ...]) -> tuple[Parser, ..
     """Return the parsers with these names (`title`, `package.module:function`), with the current directory on
     the path, and those of a program's functions.
 
-    Raises `UsageError`, in one line, when there is no such module or function.
+    Raises `UsageError`, in one line, when there is no such module or function, or every call of it would
+    fail.
     """
-    return tuple(
+    loaded = tuple(
         Parser(each, find_function(each), WANTS.get(each, ALL))
         if isinstance(each, str)
         else Parser(name_of(each), each)
         for each in given
     )
+    for parser in loaded:
+        if problem := misfit(parser.function):
+            raise UsageError(f"--parse: {parser.name} {problem}")
+    return loaded
 
 
 def run(parsers: tuple[Parser, ...], response: Response) -> tuple[dict[str, Any], Failure | None]:
@@ -191,9 +197,31 @@ def find_function(name: str) -> Callable[[Response], Any]:
     return found
 
 
+def misfit(function: Callable[..., Any]) -> str:
+    """Return why no call with a response could return a mapping; empty if one may."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "is an async function; define it with def"
+    if inspect.isgeneratorfunction(function):
+        return "is a generator; let it return one mapping instead of yielding"
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # it has no signature in Python
+        return ""
+    try:
+        signature.bind(None)
+    except TypeError:
+        return "can't be called with one argument, the response"
+    return ""
+
+
 def find_module(name: str) -> ModuleType:
     """Return the module of one `--parse`, from the current directory or, failing that, from the installed
     packages."""
+    if "/" in name or name.endswith(".py"):
+        file = Path(name)
+        raise UsageError(
+            f"--parse: {name!r} is a file; in its directory, name the module instead: {file.stem}:function"
+        )
     if name not in BUILT_IN_MODULES:
         search_current_directory(name)
     try:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from enum import IntEnum, StrEnum
+from functools import partial, wraps
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -207,8 +209,25 @@ def test_a_function_of_a_package_is_found(directory: Path) -> None:
         ),
         ("nowhere:f", "--parse: no module 'nowhere' in the current directory or among those installed"),
         ("own.deep:f", "--parse: no module 'own.deep' in the current directory or among those installed"),
-        ("own:lynks", "--parse: no function 'lynks' in module 'own'; it has: links, words"),
+        (
+            "own:lynks",
+            "--parse: no function 'lynks' in module 'own'; it has: links, words, later, stream, each, "
+            "two, empty",
+        ),
         ("own:json", "--parse: 'json' in module 'own' is not a function"),
+        (
+            "own.py:links",
+            "--parse: 'own.py' is a file; in its directory, name the module instead: own:function",
+        ),
+        (
+            "./own.py:links",
+            "--parse: './own.py' is a file; in its directory, name the module instead: own:function",
+        ),
+        ("own:later", "--parse: own:later is an async function; define it with def"),
+        ("own:stream", "--parse: own:stream is an async function; define it with def"),
+        ("own:each", "--parse: own:each is a generator; let it return one mapping instead of yielding"),
+        ("own:two", "--parse: own:two can't be called with one argument, the response"),
+        ("own:empty", "--parse: own:empty can't be called with one argument, the response"),
         ("bare:f", "--parse: no function 'f' in module 'bare'; it has: no functions"),
         ("needy:f", "--parse: module 'needy' needs 'not_there', which is not installed"),
         ("broken:f", "--parse: module 'broken' can't be imported: ValueError: on two lines"),
@@ -220,6 +239,8 @@ def test_a_name_that_leads_nowhere_is_a_usage_error_that_names_the_fix(
 ) -> None:
     (directory / "own.py").write_text(
         "import json\nfrom os.path import join\ndef links(r): ...\ndef words(r): ...\ndef _hidden(r): ...\n"
+        "async def later(r): ...\nasync def stream(r): yield\ndef each(r): yield\ndef two(r, more): ...\n"
+        "def empty(): ...\n"
     )
     (directory / "bare.py").write_text("")
     (directory / "needy.py").write_text("import not_there")
@@ -228,6 +249,22 @@ def test_a_name_that_leads_nowhere_is_a_usage_error_that_names_the_fix(
     with pytest.raises(UsageError) as raised:
         parsers.load((name,))
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("function", [TITLE[0].function, partial(int, "1"), dict, Mock(), min])
+def test_a_function_that_can_be_called_with_a_response_is_accepted(function: Any) -> None:
+    assert parsers.misfit(function) == ""
+
+
+def test_the_arguments_of_a_decorated_function_are_those_of_its_decorator() -> None:
+    def inner(response: Any, extra: int) -> dict[str, int]:
+        return {"size": extra + len(response.text)}
+
+    @wraps(inner)
+    def outer(response: Any) -> dict[str, int]:
+        return inner(response, 1)
+
+    assert parsers.misfit(outer) == ""
 
 
 def test_a_syntax_error_is_reported_in_one_line(directory: Path) -> None:
