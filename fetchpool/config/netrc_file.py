@@ -10,7 +10,7 @@ import os
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 
-from fetchpool.model.errors import UsageError, why_unreadable
+from fetchpool.model.errors import NO_FILE, UsageError, why_unreadable
 
 DEFAULT = ""
 """The host of the entry for all other hosts."""
@@ -27,7 +27,10 @@ def read_netrc(path: str, name: str = "") -> tuple[tuple[str, str], ...]:
         where = f"line {error.lineno}" if error.lineno else "the file"
         raise UsageError(f"{label}: {path}: {where} is not in the format of .netrc") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{label}: {path}: {why_unreadable(error, 'not a text file')}") from None
+        problem = why_unreadable(error, "not a text file")
+        if problem == NO_FILE and label == "--netrc":  # the user chose no name
+            problem = "no such file; create it, or name another one with --netrc-file"
+        raise UsageError(f"{label}: {path}: {problem}") from None
     found = {}
     for host, (login, _, password) in hosts.items():
         if not name or login == name:

@@ -113,6 +113,16 @@ def test_a_broken_netrc_is_rejected_without_repeating_it(text: str, tmp_path: Pa
     assert "s3cret" not in str(caught.value)
 
 
+def test_a_missing_netrc_that_the_user_did_not_name_has_to_be_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "absent"))
+    with pytest.raises(UsageError, match="no such file; create it, or name another one with --netrc-file"):
+        configure(netrc=True)
+    with pytest.raises(UsageError, match="is not a file; check its name"):
+        configure(netrc_file=tmp_path / "absent")
+
+
 def test_a_name_without_a_password_needs_one_from_elsewhere(tmp_path: Path) -> None:
     file = tmp_path / "netrc"
     file.write_text("default login ann password x\n")
