@@ -197,6 +197,11 @@ def test_saved_bodies_are_counted() -> None:
     assert "saved    3 bodies to ka\\x1bpt (deduplicated)" in lines(all_ok(), saved=3, save="ka\x1bpt")
 
 
+def test_an_empty_url_has_a_name_in_the_summary() -> None:
+    shot = snapshot(failed=(FailureCount("invalid_url", 1, ("",)),))
+    assert "failed   1 invalid_url  (empty URL)" in lines(shot)
+
+
 def test_a_long_example_loses_its_middle() -> None:
     url = f"http://example.org/{'x' * 500}/end"
     (said,) = [each for each in lines(snapshot(failed=(FailureCount("dns", 2, (url,)),))) if "e.g." in each]
