@@ -83,13 +83,17 @@ class Ending:
         if self.page is not None:
             self.page.end(code, [str(each) for each in lines])
 
-    def failed(self, result: RunResult, error: OutputError) -> None:
-        """Report that an output could not be written. The caller prints the error."""
+    def failed(self, result: RunResult, error: OutputError) -> OutputError:
+        """Report that an output could not be written. Return the error with the instruction for continuing
+        the run, which the caller prints."""
+        if self._repeatable and (hint := resume_hint(self._config)):
+            error = OutputError(f"{error}; to continue, {hint}")
         self._log_end(result, ExitCode.OUTPUT, str(error))
         if self.page is not None:
             self.page.end(ExitCode.OUTPUT, [str(error)])
         if not self._prints_text:
             self._write_json(result, ExitCode.OUTPUT)
+        return error
 
     def closed(self, result: RunResult) -> None:
         """Report that the reader has closed standard output. No text is printed."""

@@ -131,8 +131,8 @@ def run_session(
                     ending.closed(engine.result())
                     return SessionResult(ExitCode.OK, None)
                 except OutputError as error:
-                    ending.failed(engine.result(), error)
-                    raise
+                    ended = ending.failed(engine.result(), error)
+                    raise ended from error
     except BaseException as error:
         ending.raised(error)
         raise

@@ -152,7 +152,7 @@ def test_43_a_full_disk_ends_the_run_in_words_with_exit_code_3(
     )
     assert done.returncode == 3, done.stderr
     words = "fetchpool: kept: can't save a body: File too large; free some space, or choose another --save"
-    assert done.stderr.splitlines()[-1] == words
+    assert done.stderr.splitlines()[-1] == f"{words}; to continue, run the same command with --resume"
     assert files(tmp_path / "kept") == []
     assert not (tmp_path / "sizes.txt").read_text()
 

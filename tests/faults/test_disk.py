@@ -188,6 +188,7 @@ def test_43_a_full_disk_ends_the_run_with_a_message_and_a_file_that_can_be_resum
     full = small_disk.fetchpool(*run)
     assert full.returncode == 3
     assert full.stderr.startswith(f"fetchpool: {name}: ")
+    assert full.stderr.endswith("; to continue, run the same command with --resume\n")
     assert full.stderr.count("\n") == 1
     path = small_disk.directory / name
     if format is not FORMATS["sqlite"]:
