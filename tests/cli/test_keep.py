@@ -40,6 +40,11 @@ def kept_hop_2(peer: Peer, received: Received) -> None:
     peer.respond(b"", f"Location: http://localhost:{received.port}/kept", status="302 Found")
 
 
+@scenario("kept-to-nowhere")
+def kept_to_nowhere(peer: Peer, _: Received) -> None:
+    peer.respond(b"", "Location: http://nowhere.invalid/", status="302 Found")
+
+
 @scenario("kept-picture")
 def kept_picture(peer: Peer, _: Received) -> None:
     peer.respond(b"\x89PNG\0\xff", "Content-Type: image/png")
@@ -82,10 +87,6 @@ def test_single_headers_are_kept_by_name(server: FaultServer, way: Way) -> None:
 
 
 def test_a_failure_of_a_later_hop_has_the_redirects_before_it(server: FaultServer) -> None:
-    @scenario("kept-to-nowhere")
-    def to_nowhere(peer: Peer, _: Received) -> None:
-        peer.respond(b"", "Location: http://nowhere.invalid/", status="302 Found")
-
     (row,) = fetchpool.fetch([server.url("kept-to-nowhere")], keep="redirects", retry=0)
     assert row.error == "dns"
     assert row.extra["redirects"] == [{"url": server.url("kept-to-nowhere"), "response_code": 302}]

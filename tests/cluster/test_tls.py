@@ -138,7 +138,7 @@ def test_certificates_that_do_not_fit_are_refused_in_words(
     ):
         open_cluster(ClusterTarget(tls_dask.address, tls_dask.address))
     assert str(caught.value).startswith(f"--cluster {tls_dask.address}: {words}")
-    assert connection_errors.SEE in str(caught.value)
+    assert connection_errors.SEE_DOCS in str(caught.value)
 
 
 def test_an_address_of_the_other_kind_is_named(

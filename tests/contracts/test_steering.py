@@ -296,7 +296,8 @@ def test_the_number_of_workers_follows_and_no_host_gets_more_than_its_limit(stee
         assert server.is_quiet()
         assert server.most == CEILING
         run.steer(PerHost(5))
-        run.watcher.wait_until(lambda shot: shot.settings.per_host == 5)
+        # Those that had been sent ahead, and that no worker has begun, are back.
+        run.watcher.wait_until(lambda shot: shot.settings.per_host == 5 and shot.queued == 16)
         server.let_go(35)
         server.wait_until(lambda: server.held == 5)
         server.most = 0
