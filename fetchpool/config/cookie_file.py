@@ -102,6 +102,9 @@ def jar_path(label: str, path: str) -> str:
     """Return the path of a cookie jar, a file that will be written."""
     if not path or path == "-":
         raise UsageError(f"{label}: expected the path of a file")
-    if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"{label}: {path}: no such directory, or a directory; name a file")
+    if Path(path).is_dir():
+        raise UsageError(f"{label}: {path}: is a directory; name a file in it")
+    directory = Path(path).parent
+    if not directory.is_dir():
+        raise UsageError(f"{label}: {path}: there is no directory {directory}")
     return path
