@@ -252,7 +252,7 @@ class AllSettings(FetchSettings, total=False):
     list."""
     retry_failed: str | Sequence[str] | None
     """Like --resume, and also retry URLs whose row has one of these errors: all, timeout, http_5xx, http_4xx,
-    or kinds such as dns,http_429. The last row of a URL counts. Without INPUT, the URLs are those of the
-    output. Repeatable."""
+    or kinds such as dns,http_429. The last row of a URL counts. Without INPUT, the list is the URLs of the
+    output with these errors. Repeatable."""
     workers: int | str
     executor: str
