@@ -135,7 +135,7 @@ def open_spool(option: str, place: str, purpose: str) -> SpoolDirectory:
             raise OutputError(
                 f"{name}: {failure.strerror}; free some space, or choose another {option}"
             ) from failure
-        if isinstance(failure, FileNotFoundError):
+        if isinstance(failure, FileNotFoundError) and not Path(place).parent.exists():
             parent = escape_invisible(str(Path(place).parent))
             problem = f"directory {parent} does not exist; create it: mkdir -p '{parent}'"
         elif isinstance(failure, NotADirectoryError):

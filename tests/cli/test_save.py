@@ -214,6 +214,11 @@ def test_a_hash_alone_keeps_nothing_and_has_its_column(demo_server: DemoServer, 
         (("--save", ""), "--save: expected a directory, got an empty string"),
         (("--save", "urls.txt"), "--save: urls.txt: is not a directory; choose another one"),
         (("--save", "no/such"), "--save: no/such: directory no does not exist; create it: mkdir -p 'no'"),
+        pytest.param(
+            ("--save", "/proc/new"),
+            "--save: /proc/new: can't be used (No such file or directory)",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="/proc exists and takes no directory"),
+        ),
         (("--hash", "md5"), "--hash: 'md5' is not supported; use sha256"),
     ],
 )
