@@ -43,6 +43,11 @@ def escape_invisible(text: str) -> str:
     return _SUSPECT.sub(_shown, text)
 
 
+def shown_url(url: str) -> str:
+    """Return a row's URL for people: escaped, and a name in place of an empty one, as from an empty cell."""
+    return escape_invisible(url) or "(empty URL)"
+
+
 def one_line(text: str, limit: int) -> str:
     """Return `text` as one line of at most `limit` characters: runs of whitespace become one space, and a cut
     line ends in `…`."""

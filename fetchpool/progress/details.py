@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fetchpool.engine.events import TIME_BOUNDS, BusyHost, FailingHost, Snapshot
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.format import Line, Span, Style, clock, count, duration, line, rate, shortened
 from fetchpool.progress.messages import HOST_LENGTH, WAITS
 from fetchpool.progress.rate_history import RateHistory
@@ -108,7 +108,7 @@ def _failures(snapshot: Snapshot, width: int, mark: str) -> list[Line]:
         if left < DRAWN_LEAST:
             lines.append(line(text.rstrip()[:width]))
         else:
-            lines.append(line(text, GAP, Span(cut(escape_invisible(kind.example), left, mark), Style.QUIET)))
+            lines.append(line(text, GAP, Span(cut(shown_url(kind.example), left, mark), Style.QUIET)))
     return lines
 
 

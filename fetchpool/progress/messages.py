@@ -7,7 +7,7 @@ from __future__ import annotations
 from fetchpool.engine.events import ActiveRequest, Event, Notice, ReadBack, RetryScheduled, Snapshot
 from fetchpool.model.record import Record
 from fetchpool.model.steering import State
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.format import (
     Line,
     Span,
@@ -175,7 +175,7 @@ def dropped_line(number: int) -> Line:
 
 def _failure(record: Record) -> list[Span]:
     # The row is escaped already; escaping again changes nothing, and this text reaches a terminal.
-    spans = [Span(f"{record.error} ", Style.STRONG), Span(escape_invisible(record.url))]
+    spans = [Span(f"{record.error} ", Style.STRONG), Span(shown_url(record.url))]
     if record.errormsg:
         spans.append(Span(f": {escape_invisible(record.errormsg)}", Style.QUIET))
     return spans

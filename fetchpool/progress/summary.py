@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fetchpool.engine.events import Snapshot
 from fetchpool.model.failures import FailureKind
 from fetchpool.model.steering import AUTO
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.advice import advice
 from fetchpool.progress.format import (
     Line,
@@ -37,8 +37,6 @@ PAUSE_SHOWN = 0.5
 """Seconds of pauses from which the summary has a line about them."""
 KINDS_SHOWN = 12
 """Maximum number of failure kinds with a line each: there are rarely more, and a screen has 24 lines."""
-EMPTY_URL = "(empty URL)"
-"""The example of a row without a URL, such as one whose cell in a table is empty."""
 DNS_KINDS = frozenset(kind for kind in FailureKind if kind.is_dns)
 LABEL_WIDTH = 9
 """Width of the longest label with the gap after it."""
@@ -228,7 +226,7 @@ def _failures(snapshot: Snapshot) -> list[Line]:
     for position, kind in enumerate(shown):
         label = Span(("failed" if position == 0 else "").ljust(LABEL_WIDTH), Style.QUIET)
         number = Span(f"{count(kind.count):>{digits}} {kind.kind:<{letters}}", Style.BAD)
-        example = shortened(kind.example) or EMPTY_URL  # the row has the full URL
+        example = shortened(shown_url(kind.example))  # the row has the full URL
         lines.append(line(label, number, f"  {example}" if kind.count == 1 else f"  e.g. {example}"))
     if rest := snapshot.failed[KINDS_SHOWN:]:
         others = f"{count(sum(kind.count for kind in rest))} of {counted(len(rest), 'other kind')}"

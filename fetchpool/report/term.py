@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fetchpool.model.text import shown_url
 from fetchpool.progress.format import (
     Line,
     Span,
@@ -85,7 +86,7 @@ def _failures(numbers: Numbers) -> list[Line]:
         for example in kind.examples[:EXAMPLES]:
             said = message(example, kind.error)
             after = Span(f"  {said}" if said else "", Style.QUIET)
-            found.append(line(" " * (digits + 3), shortened(example.url), after))
+            found.append(line(" " * (digits + 3), shortened(shown_url(example.url)), after))
     if rest := numbers.kinds[KINDS:]:
         found.append(line(f"  {counted(sum(kind.urls for kind in rest), 'URL')} of {len(rest)} other kinds"))
     return found

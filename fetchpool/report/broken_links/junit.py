@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.format import counted
 from fetchpool.report.broken_links.findings import Finding, Findings
 from fetchpool.report.broken_links.text import on_pages
@@ -49,7 +49,7 @@ def pieces(findings: Findings) -> Iterator[bytes]:
 
 
 def _beginning(finding: Finding) -> bytes:
-    return f'<testcase name={_attribute(finding.url)} classname="{NAME}">'.encode()
+    return f'<testcase name={_attribute(shown_url(finding.url))} classname="{NAME}">'.encode()
 
 
 def _error(finding: Finding) -> str:

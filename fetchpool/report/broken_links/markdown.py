@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.format import counted
 from fetchpool.report.broken_links.findings import Finding, Findings
 from fetchpool.report.broken_links.text import headline, on_pages
@@ -47,7 +47,7 @@ def _problem(finding: Finding) -> str:
 
 def _code(url: str) -> str:
     """Return a URL as code, in which only the closing backtick has a special meaning."""
-    return f"`{_row(url.replace('`', '%60'))}`"
+    return f"`{_row(shown_url(url).replace('`', '%60'))}`"
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fetchpool.model.text import escape_invisible
+from fetchpool.model.text import escape_invisible, shown_url
 from fetchpool.progress.format import Line, Span, Style, counted, line
 from fetchpool.report.broken_links.findings import Finding, Findings
 from fetchpool.report.broken_links.verdict import Verdict
@@ -83,7 +83,7 @@ def _unsure(findings: Findings) -> Iterator[Line]:
 
 def entry(finding: Finding, style: Style) -> Iterator[Line]:
     """Yield the lines of a finding: the error, the target, and the redirects that lead from it."""
-    yield line("  ", Span(finding.error.ljust(WIDTH), style), "  ", escape_invisible(finding.url))
+    yield line("  ", Span(finding.error.ljust(WIDTH), style), "  ", shown_url(finding.url))
     for each in finding.chain[1:]:
         yield line(Span(f"{INDENT}→ {escape_invisible(each)}", Style.QUIET))
     if finding.message and not finding.error.startswith("http_"):

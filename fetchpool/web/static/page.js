@@ -86,7 +86,7 @@ function rows(id, number, ...cells) {
 }
 
 function link(anchor, address) {
-  text(anchor, address);
+  text(anchor, address || "(empty URL)");
   anchor.title = address;
   if (/^https?:\/\//i.test(address)) {
     anchor.href = address;

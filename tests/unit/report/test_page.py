@@ -221,3 +221,9 @@ def test_the_figures_are_drawn_as_before(name: str, figure: figures.Figure | Non
 def test_shares_are_rounded_so_that_only_all_is_all() -> None:
     found = [share(part, 100_000) for part in (100_000, 99_999, 99_960, 98_700, 42_000, 9_940, 31, 1)]
     assert found == ["100 %", ">99.99 %", "99.96 %", "98.7 %", "42 %", "9.9 %", "0.031 %", "0.001 %"]
+
+
+def test_a_failure_without_a_url_has_an_example_with_a_name() -> None:
+    found = numbers([replace(record(0, error="invalid_url"), url="")])
+    assert "(empty URL)" in "\n".join(map(str, lines(found)))
+    assert "<li>(empty URL)" in page(found)

@@ -274,6 +274,15 @@ def test_the_text_has_no_character_that_moves_a_cursor(mixed: Findings) -> None:
     assert shown == [escape_invisible(each) for each in shown]
 
 
+def test_an_empty_url_of_a_list_has_a_name(tmp_path: Path) -> None:
+    write(tmp_path, [replace(row("", "invalid_url", None), url="")], [])
+    findings = check(tmp_path)
+    assert "  invalid_url    (empty URL)" in map(str, text.lines(findings))
+    assert b"| `(empty URL)` |" in b"".join(markdown.pieces(findings))
+    (suite,) = JUnitXml.fromstring(b"".join(junit.pieces(findings)))
+    assert [case.name for case in suite][1:] == ["(empty URL)"]
+
+
 def test_a_long_table_says_how_many_rows_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markdown, "MAX_ROWS", 3)
     write(tmp_path, [row(f"p{number}", "http_404") for number in range(5)], [])
