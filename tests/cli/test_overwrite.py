@@ -78,8 +78,8 @@ def test_standard_output_has_nothing_to_replace(url: str, tmp_path: Path) -> Non
 
 
 def test_a_resumed_output_is_not_replaced(tmp_path: Path) -> None:
-    for resuming in ({"resume": True}, {"retry_failed": "all"}):
-        with pytest.raises(UsageError, match="--overwrite and --resume"):
+    for name, resuming in {"--resume": {"resume": True}, "--retry-failed": {"retry_failed": "all"}}.items():
+        with pytest.raises(UsageError, match=f"--overwrite and {name} are"):
             configure(outputs=["a.csv"], overwrite=True, **resuming)
     (tmp_path / "a.csv").touch()
     path = str(tmp_path / "a.csv")
