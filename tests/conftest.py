@@ -9,7 +9,6 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from importlib import import_module
-from itertools import chain, groupby
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -59,28 +58,12 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     gc.disable()
     try:
         if session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-            _compile_a_share(*_place(session.config))
+            given = getattr(session.config, "workerinput", {"workerid": "gw0", "workercount": 1})
+            _compile_a_share(int(given["workerid"].removeprefix("gw")), given["workercount"])
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deals the files to xdist's workers: to each as many whose tests wait for something, and then as many
-    with short tests of single modules. So no worker has long tests left when the others have none."""
-    _, workers = _place(config)
-    files = [list(tests) for _, tests in groupby(items, lambda item: item.path)]
-    short = [tests for tests in files if tests[0].path.is_relative_to(UNIT)]
-    long = [tests for tests in files if not tests[0].path.is_relative_to(UNIT)]
-    dealt = [kind[number::workers] for number in range(workers) for kind in (long, short)]
-    items[:] = chain.from_iterable(chain.from_iterable(dealt))
-
-
-def _place(config: pytest.Config) -> tuple[int, int]:
-    """The number of this worker, and of how many."""
-    given = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
-    return int(given["workerid"].removeprefix("gw")), given["workercount"]
 
 
 def _compile_a_share(number: int, workers: int) -> None:
