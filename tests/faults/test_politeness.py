@@ -170,7 +170,6 @@ def test_50_urls_attempted_before_keep_their_last_error(way: Way) -> None:
 
 
 @over_each_transport
-@at_once(hosts=opened)
 def test_51_per_host_host_delay_and_rate_are_never_exceeded(hosts: list[FaultServer], way: Way) -> None:
     """Measured at the server: `--per-host 2` never has three requests at once, `--host-delay` separates any
     two starts, `--rate` spaces the requests to all hosts evenly from the first one on."""
