@@ -261,6 +261,8 @@ class ThreadPool:
                 if (then := self._try_exit(worker)) is not Then.WORK:
                     return then
                 continue
+            if self._aborted:
+                future.cancel()  # this thread took it before `cancel_pending()` did
             if future.set_running_or_notify_cancel():
                 try:
                     if worker is None:

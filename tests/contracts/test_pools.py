@@ -227,6 +227,24 @@ def is_a_pools(thread):
     return thread.name.startswith("fetchpool") and thread.name not in shared
 
 
+def test_a_thread_that_an_abort_frees_takes_no_other_request(server, monkeypatch):
+    """It may be back at the queue before the requests in it are cancelled."""
+    pool = opened(("thread", "curl"), 1)
+    held, waiting = submit(pool, server, "/held", "/x")
+    server.wait_until_held(1)
+    cancel_pending = pool.cancel_pending
+
+    def late() -> None:
+        wait([held, waiting], 15)
+        cancel_pending()
+
+    monkeypatch.setattr(pool, "cancel_pending", late)
+    pool.shutdown(abort=True)
+    assert held.result(0).error == "aborted"
+    assert waiting.cancelled()
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize("abort", [False, True])
 def test_a_callback_can_shut_its_pool_down(way, server, caplog, abort):
     before = {thread for thread in threading.enumerate() if is_a_pools(thread)}
