@@ -70,30 +70,18 @@ class FailureKind(StrEnum):
     report_group: str
     is_before_request: bool
     link_verdict: str
-    _timeout: str
+    timeout: str
 
     def __new__(cls, traits: Traits) -> Self:
         kind = str.__new__(cls, traits.error)
         kind._value_ = traits.error
-        kind.exitcode = traits.exitcode
-        kind.message = traits.message
-        kind.is_transient = traits.is_transient
-        kind.blames_host = traits.blames_host
-        kind.is_overload = traits.is_overload
-        kind.breaks_connection = traits.breaks_connection
-        kind.blames_proxy = traits.blames_proxy
-        kind.is_dns = traits.is_dns
-        kind.warc_truncated = traits.warc_truncated
-        kind.group = traits.group
-        kind.report_group = traits.report_group
-        kind.is_before_request = traits.is_before_request
-        kind.link_verdict = traits.link_verdict
-        kind._timeout = traits.timeout
+        for name in Traits.__struct_fields__:
+            setattr(kind, name, getattr(traits, name))
         return kind
 
     def after(self, seconds: float) -> str:
         """Return the message of a timeout, with its limit."""
-        return f"{self.message}: {self._timeout.format(seconds)}"
+        return f"{self.message}: {self.timeout.format(seconds)}"
 
     INVALID_URL = Traits(
         error="invalid_url",
